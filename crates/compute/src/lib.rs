@@ -1,0 +1,1 @@
+//! Sandboxes, the Runtime API and the pool of execution environments.

@@ -1,0 +1,1 @@
+//! How one operation is called, by whom, in which lane, and what it leaves behind.

@@ -1,0 +1,1 @@
+//! IAM policy documents to a decision. Knows nobody who stores them.

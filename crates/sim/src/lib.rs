@@ -1,0 +1,1 @@
+//! The whole platform on simulated time, disk and chance.

@@ -1,0 +1,1 @@
+//! Ordered, transactional, durable key-value storage: tuple keys, layers, engines and blobs.

@@ -1,0 +1,1 @@
+//! Bytes in, bytes out: one schema-driven codec per AWS protocol, and Signature Version 4.
