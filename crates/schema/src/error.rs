@@ -1,0 +1,162 @@
+//! The error that a handler returns: what the model calls it, what the caller may read, what only the log may.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::{Common, ErrorSchema, Fields, Value};
+
+/// Which error it is.
+#[derive(Clone, Copy, Debug)]
+pub enum ErrorKind {
+    /// One of the model, or of the service's documentation where the model is silent.
+    Modelled(&'static ErrorSchema),
+    /// One that all services share.
+    Common(Common),
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller must change the request.
+    Sender,
+    /// The service failed.
+    Receiver,
+}
+
+/// What an operation answers instead of its output.
+#[derive(Debug)]
+pub struct ServiceError {
+    kind: ErrorKind,
+    message: String,
+    fields: Fields,
+    extra: Vec<(&'static str, String)>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ServiceError {
+    /// An error of the model. The message is public.
+    pub fn modelled(schema: &'static ErrorSchema, message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Modelled(schema),
+            message: message.into(),
+            fields: Fields::new(schema.schema),
+            extra: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// An error that all services share. The message is public.
+    pub fn common(common: Common, message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Common(common),
+            message: message.into(),
+            fields: Fields::default(),
+            extra: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// A broken invariant or a failed disk: the caller learns only that, the log learns the cause.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let message = "We encountered an internal error. Please try again.";
+        Self::common(Common::Internal, message).because(cause)
+    }
+
+    /// Sets a member of the modelled error, which the schema must have.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        let ErrorKind::Modelled(schema) = self.kind else {
+            unreachable!("a common error has no members, `{member}` was set")
+        };
+        let Some((at, _)) = schema.schema.member(member) else {
+            unreachable!("{} has no member `{member}`", schema.name)
+        };
+        self.fields.set(at, value.into());
+        self
+    }
+
+    /// Adds an element beside code and message, as S3 names the bucket or the key.
+    #[must_use]
+    pub fn with_element(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.extra.push((name, text.into()));
+        self
+    }
+
+    /// Adds what only the log may know.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Which error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether it is that error of a model.
+    pub fn is(&self, schema: &'static ErrorSchema) -> bool {
+        matches!(self.kind, ErrorKind::Modelled(own) if std::ptr::eq(own, schema))
+    }
+
+    /// Whether it is that shared error.
+    pub fn is_common(&self, common: Common) -> bool {
+        matches!(self.kind, ErrorKind::Common(own) if own == common)
+    }
+
+    /// What the caller reads.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The modelled error's members, without its message.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The elements beside code and message.
+    pub fn elements(&self) -> &[(&'static str, String)] {
+        &self.extra
+    }
+
+    /// What only the log may know.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+        self.cause.as_deref()
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        let sender = match self.kind {
+            ErrorKind::Modelled(schema) => schema.sender_fault,
+            ErrorKind::Common(common) => common.is_sender_fault(),
+        };
+        if sender { Fault::Sender } else { Fault::Receiver }
+    }
+
+    /// Whether the same request may succeed later: the service's own failures and throttling.
+    pub fn is_retryable(&self) -> bool {
+        self.fault() == Fault::Receiver
+            || self.is_common(Common::Throttled)
+            || matches!(self.kind, ErrorKind::Modelled(schema) if schema.status == 429)
+    }
+
+    /// The name for logs and metrics.
+    pub fn name(&self) -> String {
+        match self.kind {
+            ErrorKind::Modelled(schema) => schema.name.to_owned(),
+            ErrorKind::Common(common) => format!("{common:?}"),
+        }
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name(), self.message)?;
+        match &self.cause {
+            Some(cause) => write!(f, " ({cause})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for ServiceError {}
