@@ -39,9 +39,7 @@ impl Claims {
     /// Whether some request is claimed by both on grounds of the same kind.
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Path(a), Self::Path(b)) => {
-                Self::Path(a).matches("", b) || Self::Path(b).matches("", a)
-            }
+            (Self::Path(a), Self::Path(b)) => Self::Path(a).matches("", b) || Self::Path(b).matches("", a),
             (Self::HostSuffix(a), Self::HostSuffix(b)) => a.ends_with(b) || b.ends_with(a),
             // Hosts are asked before paths.
             _ => false,

@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use crate::access::BoxFuture;
 
 /// The most jobs that one step takes.
-pub const BATCH_MAX: usize = 256;
+pub(crate) const BATCH_MAX: usize = 256;
 /// The most jobs that wait in one lane; more are refused, so that a stuck disk is felt by its callers.
-pub const WAITING_MAX: usize = 20_000;
+pub(crate) const WAITING_MAX: usize = 20_000;
 
 /// The lanes of one kind of entity. Clones are handles to the same lanes.
 pub struct Lanes<K, J> {
@@ -67,11 +67,7 @@ where
     J: Send + 'static,
 {
     /// Lanes whose every batch is done by `step`, which answers each job itself.
-    pub fn new<F>(
-        env: Env,
-        name: &'static str,
-        step: impl Fn(K, Vec<J>) -> F + Send + Sync + 'static,
-    ) -> Self
+    pub fn new<F>(env: Env, name: &'static str, step: impl Fn(K, Vec<J>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -144,5 +140,105 @@ impl<K: Eq + Hash, J> Drop for Runner<K, J> {
         if !self.ended {
             self.inner.lanes().remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use apus_env::sim::Simulator;
+
+    use super::*;
+
+    /// A job that asks for the number of its batch.
+    type Job = oneshot::Sender<usize>;
+
+    fn counting_lanes(env: &Env, most_at_once: &Arc<Mutex<usize>>) -> Lanes<u8, Job> {
+        let (inner, most, batches) = (env.clone(), Arc::clone(most_at_once), Arc::new(Mutex::new((0, 0))));
+        Lanes::new(env.clone(), "lane", move |_key, jobs: Vec<Job>| {
+            let (env, most, batches) = (inner.clone(), Arc::clone(&most), Arc::clone(&batches));
+            async move {
+                let number = {
+                    let mut batches = batches.lock().expect("no step panics here");
+                    batches.0 += 1;
+                    batches.1 += 1;
+                    let mut most = most.lock().expect("no step panics here");
+                    *most = (*most).max(batches.1);
+                    batches.0
+                };
+                env.sleep(Duration::from_millis(1)).await;
+                batches.lock().expect("no step panics here").1 -= 1;
+                for job in jobs {
+                    let _ = job.send(number);
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn batches_of_one_lane_follow_each_other_and_grow_while_one_is_under_way() {
+        for seed in 0..50 {
+            let mut simulator = Simulator::new(seed);
+            let env = simulator.env();
+            let most_at_once = Arc::default();
+            let lanes = counting_lanes(&env, &most_at_once);
+            let batches = simulator.run(async {
+                let mut last = 0;
+                let calls: Vec<_> = (0..1_000).map(|_| lanes.call(1, |reply| reply)).collect();
+                for answer in futures_util::future::join_all(calls).await {
+                    last = last.max(answer.expect("every job is answered"));
+                }
+                last
+            });
+            assert_eq!(*most_at_once.lock().expect("unpoisoned"), 1, "seed {seed}");
+            assert!((4..=6).contains(&batches), "seed {seed}: 1,000 jobs took {batches} batches");
+            assert!(lanes.inner.lanes().is_empty(), "an idle lane goes away");
+        }
+    }
+
+    #[test]
+    fn lanes_of_different_keys_run_beside_each_other() {
+        let mut simulator = Simulator::new(7);
+        let env = simulator.env();
+        let most_at_once = Arc::default();
+        let lanes = counting_lanes(&env, &most_at_once);
+        simulator.run(async {
+            let calls = (0..10).map(|key| lanes.call(key, |reply| reply));
+            futures_util::future::join_all(calls).await;
+        });
+        assert_eq!(*most_at_once.lock().expect("unpoisoned"), 10);
+    }
+
+    #[test]
+    fn a_full_lane_refuses_and_the_rest_is_still_done() {
+        let mut simulator = Simulator::new(1);
+        let lanes = counting_lanes(&simulator.env(), &Arc::default());
+        let (answered, refused) = simulator.run(async {
+            let calls: Vec<_> = (0..WAITING_MAX + 300).map(|_| lanes.call(1, |reply| reply)).collect();
+            let answers = futures_util::future::join_all(calls).await;
+            let refused = answers.iter().filter(|answer| **answer == Err(LaneError::Full)).count();
+            (answers.iter().filter(|answer| answer.is_ok()).count(), refused)
+        });
+        assert_eq!(answered + refused, WAITING_MAX + 300);
+        assert!(refused > 0 && answered >= WAITING_MAX);
+    }
+
+    #[test]
+    fn a_lane_that_breaks_off_tells_those_who_wait_and_starts_anew() {
+        let mut simulator = Simulator::new(1);
+        let env = simulator.env();
+        let lanes: Lanes<u8, oneshot::Sender<bool>> =
+            Lanes::new(env.clone(), "lane", move |_key, jobs: Vec<oneshot::Sender<bool>>| async move {
+                for job in jobs {
+                    let _ = job.send(true);
+                }
+            });
+        // What is left of a runner whose step panicked: its key, a waiting job, and then its drop.
+        let (reply, mut waiting) = oneshot::channel();
+        lanes.inner.lanes().insert(1, VecDeque::from([reply]));
+        drop(Runner { inner: Arc::clone(&lanes.inner), key: 1, ended: false });
+        assert!(waiting.try_recv().is_err(), "the job that waited is answered by its sender's end");
+        assert_eq!(simulator.run(lanes.call(1, |reply| reply)), Ok(true));
     }
 }

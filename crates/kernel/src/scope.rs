@@ -187,7 +187,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Arn>().map(|arn| arn.to_string()).as_deref(), Ok(text));
         }
-        for text in ["", "arn:aws:sqs:us-east-1:000000000000", "arn:aws:sqs:us-east-1:000000000000:", "urn:a:b:c:d:e"] {
+        for text in
+            ["", "arn:aws:sqs:us-east-1:000000000000", "arn:aws:sqs:us-east-1:000000000000:", "urn:a:b:c:d:e"]
+        {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }
     }

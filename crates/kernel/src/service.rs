@@ -31,7 +31,7 @@ pub(crate) struct Implementation {
 
 impl Service {
     /// A service with that model and that state, which every handler is passed.
-    pub fn new<S: Send + Sync + 'static>(schema: &'static ServiceSchema, state: S) -> Builder<S> {
+    pub fn of<S: Send + Sync + 'static>(schema: &'static ServiceSchema, state: S) -> Builder<S> {
         let service = Self { schema, implementations: Vec::new(), fronts: Vec::new(), workers: Vec::new() };
         Builder { service, state: Arc::new(state) }
     }
