@@ -85,8 +85,9 @@ impl CallRecord {
             region: self.region.parse().map_err(|_| unreadable("unreadable region"))?,
             access_key: None,
         };
-        let input = read_structure(&mut Decoder::new(&self.input), operation.input)
-            .map_err(|error| Unreadable(format!("{error} in the input of {}:{}", self.service, self.operation)))?;
+        let input = read_structure(&mut Decoder::new(&self.input), operation.input).map_err(|error| {
+            Unreadable(format!("{error} in the input of {}:{}", self.service, self.operation))
+        })?;
         Ok((operation, caller, input))
     }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use apus_env::{Env, HashSet};
 use apus_schema::{Operation, ServiceError, Structure};
 use apus_store::record::{decode, encode};
-use apus_store::{DueIndex, DueItem, Keyspace, Log, Store, StoreError, Table, Tx};
+use apus_store::{DueCursor, DueIndex, DueItem, Key, Keyspace, Log, Store, StoreError, Table, Tx};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 use tokio::sync::Notify;
@@ -180,8 +180,9 @@ impl Outbox {
     /// The first so many deliveries that came to their end undelivered.
     pub async fn dead(&self, limit: usize) -> Result<Vec<Dead>, StoreError> {
         let table = self.0.dead_table();
-        let rows = self.0.store.read(|tx| async move { table.list(&tx, &table.range(()), limit).await }).await?;
-        let read = |(key, record): (apus_store::Key, DeadRecord)| {
+        let rows =
+            self.0.store.read(|tx| async move { table.list(&tx, &table.range(()), limit).await }).await?;
+        let read = |(key, record): (Key, DeadRecord)| {
             let (lane, _position) = self.0.dead_table().space().unpack::<(String, u64)>(&key)?;
             let died_at = Timestamp::from_micros(record.died_at_micros);
             Ok(Dead { lane, operation: record.delivery.call.name(), reason: record.reason, died_at })
@@ -191,7 +192,7 @@ impl Outbox {
 
     /// Makes deliveries as they come due, for as long as the platform runs.
     pub async fn dispatch(self, platform: Platform) {
-        let mut changes = self.0.store.watch(self.0.due().prefix());
+        let mut changes = self.0.store.watch(&self.0.space.key(("due",)));
         loop {
             let wake_at = match self.look(&platform).await {
                 Ok(next) => next,
@@ -224,11 +225,12 @@ impl Outbox {
             .read(|tx| async move {
                 inner.lease.fence(&tx).await?;
                 let now = tx.now();
-                let items = inner.due().due(&tx, now, DUE_MAX, &mut apus_store::DueCursor::default()).await?;
-                let mut after = apus_store::DueCursor::default();
-                // Looks past what is due already.
-                let _none = inner.due().due(&tx, now, 0, &mut after).await?;
-                let next = inner.due().next_due(&tx, after).await?;
+                let mut cursor = DueCursor::default();
+                let items = inner.due().due(&tx, now, DUE_MAX, &mut cursor).await?;
+                // A cursor that found nothing stands behind what is due.
+                let mut behind = DueCursor::default();
+                let _nothing = inner.due().due(&tx, now, 0, &mut behind).await?;
+                let next = inner.due().next_due(&tx, behind).await?;
                 Ok::<_, FenceError>((now, items, next))
             })
             .await?;
@@ -254,5 +256,215 @@ impl Outbox {
             });
         }
         Ok(next.filter(|next| *next > now))
+    }
+}
+
+impl Inner {
+    fn log(&self, lane: &str) -> Log {
+        Log::new(self.space.key(("log", lane)))
+    }
+
+    fn due(&self) -> DueIndex {
+        DueIndex::new(self.space.sub(("due",)))
+    }
+
+    fn lanes(&self) -> Table<LaneRecord> {
+        Table::new(self.space.sub(("lane",)))
+    }
+
+    fn dead_table(&self) -> Table<DeadRecord> {
+        Table::new(self.space.sub(("dead",)))
+    }
+
+    /// Takes a lane to work on, if it is free and there is room.
+    fn take(&self, lane: &str) -> bool {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.len() < LANES_MAX && busy.insert(lane.to_owned())
+    }
+
+    fn release(&self, lane: &str) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(lane);
+        self.freed.notify_one();
+    }
+}
+
+/// Work on one lane, until it is empty or must wait.
+struct Work<'a> {
+    outbox: &'a Outbox,
+    platform: &'a Platform,
+    lane: &'a str,
+}
+
+/// The one due entry that stands for a lane while it is worked on: a crash leaves it for the next start.
+#[derive(Clone, Copy)]
+struct Claim {
+    due: Timestamp,
+    nonce: u64,
+}
+
+/// How a batch of deliveries went.
+struct Progress {
+    /// Everything before this position is at its end.
+    done_before: u64,
+    dead: Vec<(u64, DeadRecord)>,
+    wait: Wait,
+}
+
+/// What the lane does next.
+#[derive(Clone)]
+enum Wait {
+    /// Go on.
+    Not,
+    /// The head is not due before then.
+    ForDue(Timestamp),
+    /// The head failed so many times; try again then.
+    ForRetry(LaneRecord),
+}
+
+impl Work<'_> {
+    async fn run(&self, items: Vec<DueItem>) -> Result<(), FenceError> {
+        let Some(claim) = self.claim(&items).await? else { return Ok(()) };
+        loop {
+            let (head, batch) = self.read().await?;
+            if batch.is_empty() {
+                if self.leave_if_empty(claim).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let progress = self.deliver(head, batch).await;
+            let stopped = !matches!(progress.wait, Wait::Not);
+            self.write(claim, progress).await?;
+            if stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Replaces the entries that woke the lane by one; nothing if its head waits for another attempt, whose
+    /// own entry is still there.
+    async fn claim(&self, items: &[DueItem]) -> Result<Option<Claim>, FenceError> {
+        let inner = &self.outbox.0;
+        let nonce = inner.env.random_u64();
+        let transact = |tx: Tx| async move {
+            inner.lease.fence(&tx).await?;
+            for item in items {
+                inner.due().remove(&tx, item);
+            }
+            let head = inner.lanes().get(&tx, (self.lane,)).await?;
+            if head.is_some_and(|head| head.next_at_micros > tx.now().as_micros()) {
+                return Ok(None);
+            }
+            let claim = Claim { due: tx.now(), nonce };
+            inner.due().put(&tx, claim.due, (self.lane, nonce), Vec::new());
+            Ok::<_, FenceError>(Some(claim))
+        };
+        inner.store.transact(transact).await
+    }
+
+    async fn read(&self) -> Result<(Option<LaneRecord>, Vec<(u64, DeliveryRecord)>), StoreError> {
+        let inner = &self.outbox.0;
+        let read = |tx: Tx| async move {
+            let head = inner.lanes().get(&tx, (self.lane,)).await?;
+            Ok::<_, StoreError>((head, inner.log(self.lane).read(&tx, 0, BATCH_MAX).await?))
+        };
+        let (head, rows) = inner.store.read(read).await?;
+        let place = inner.space.key(("log", self.lane));
+        let rows = rows.into_iter().map(|(position, bytes)| Ok((position, decode(&place, &bytes)?)));
+        Ok((head, rows.collect::<Result<_, StoreError>>()?))
+    }
+
+    /// Gives the claim up, unless a delivery has come meanwhile.
+    async fn leave_if_empty(&self, claim: Claim) -> Result<bool, FenceError> {
+        let inner = &self.outbox.0;
+        let transact = |tx: Tx| async move {
+            inner.lease.fence(&tx).await?;
+            let empty = inner.log(self.lane).read(&tx, 0, 1).await?.is_empty();
+            if empty {
+                inner.due().delete(&tx, claim.due, (self.lane, claim.nonce));
+            }
+            Ok::<_, FenceError>(empty)
+        };
+        inner.store.transact(transact).await
+    }
+
+    /// Makes the calls of a batch in order, up to the first that must wait.
+    async fn deliver(&self, head: Option<LaneRecord>, batch: Vec<(u64, DeliveryRecord)>) -> Progress {
+        let env = &self.outbox.0.env;
+        let mut failures = head.map_or(0, |head| head.failures);
+        let mut progress = Progress { done_before: batch[0].0, dead: Vec::new(), wait: Wait::Not };
+        for (position, record) in batch {
+            let due = Timestamp::from_micros(record.due_at_micros);
+            if due > env.now() {
+                progress.wait = Wait::ForDue(due);
+                break;
+            }
+            if let Err(reason) = self.attempt(&record).await {
+                failures += 1;
+                let now = env.now();
+                let since = Timestamp::from_micros(record.created_at_micros);
+                let next = record.policy.next(failures, since, now).filter(|_| reason.retryable);
+                if let Some(next) = next {
+                    progress.wait = Wait::ForRetry(LaneRecord { failures, next_at_micros: next.as_micros() });
+                    break;
+                }
+                warn!(lane = self.lane, call = record.call.name(), reason = reason.text, "undeliverable");
+                let died_at_micros = now.as_micros();
+                progress
+                    .dead
+                    .push((position, DeadRecord { delivery: record, reason: reason.text, died_at_micros }));
+            }
+            failures = 0;
+            progress.done_before = position + 1;
+        }
+        progress
+    }
+
+    async fn attempt(&self, record: &DeliveryRecord) -> Result<(), Failure> {
+        let (operation, caller, input) =
+            record.call.read(self.platform).map_err(|error| Failure { text: error.0, retryable: false })?;
+        let request_id = Some(record.idempotency_key.clone());
+        let context = self.platform.context(caller, Origin::default(), request_id);
+        self.platform.dispatch(operation, context, input).await.map(|_output| ()).map_err(Failure::from)
+    }
+
+    /// Writes what a batch came to: one transaction for all of it.
+    async fn write(&self, claim: Claim, progress: Progress) -> Result<(), FenceError> {
+        let inner = &self.outbox.0;
+        let progress = &progress;
+        let transact = |tx: Tx| async move {
+            inner.lease.fence(&tx).await?;
+            inner.log(self.lane).trim(&tx, progress.done_before);
+            for (position, dead) in &progress.dead {
+                inner.dead_table().put(&tx, (self.lane, *position), dead);
+            }
+            let wake_at = match &progress.wait {
+                Wait::Not => None,
+                Wait::ForDue(due) => Some(*due),
+                Wait::ForRetry(head) => Some(Timestamp::from_micros(head.next_at_micros)),
+            };
+            match &progress.wait {
+                Wait::ForRetry(head) => inner.lanes().put(&tx, (self.lane,), head),
+                Wait::Not | Wait::ForDue(_) => inner.lanes().delete(&tx, (self.lane,)),
+            }
+            if let Some(wake_at) = wake_at {
+                inner.due().delete(&tx, claim.due, (self.lane, claim.nonce));
+                inner.due().put(&tx, wake_at, (self.lane, claim.nonce), Vec::new());
+            }
+            Ok::<_, FenceError>(())
+        };
+        inner.store.transact(transact).await
+    }
+}
+
+/// Why an attempt failed.
+struct Failure {
+    text: String,
+    retryable: bool,
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self { text: error.to_string(), retryable: error.is_retryable() }
     }
 }

@@ -157,7 +157,11 @@ mod tests {
     static SECRET: Schema = Schema::new("Secret", Kind::String).sensitive();
     static THING: Schema = Schema::structure(
         "Thing",
-        &[Member::new("Name", &NAME).required(), Member::new("Colour", &COLOUR), Member::new("Secret", &SECRET)],
+        &[
+            Member::new("Name", &NAME).required(),
+            Member::new("Colour", &COLOUR),
+            Member::new("Secret", &SECRET),
+        ],
     );
 
     structure! { THING,

@@ -10,7 +10,8 @@ pub(crate) fn text(model: &Model) -> String {
     let patterns = patterns(model);
     let mut tables = String::new();
     for shape in model.shapes.values() {
-        let _ = writeln!(tables, "\npub static {}: Schema = {};", shape.table, table(model, shape, &patterns));
+        let _ =
+            writeln!(tables, "\npub static {}: Schema = {};", shape.table, table(model, shape, &patterns));
     }
     for (source, name) in &patterns {
         let _ = writeln!(tables, "\nstatic {name}: Pattern = Pattern::new({source:?});");
