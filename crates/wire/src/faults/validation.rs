@@ -39,7 +39,7 @@ static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
 
 fn sqs(violations: &[Violation<'_>]) -> Option<ServiceError> {
     let missing = violations.iter().find(|violation| violation.reason == Reason::Required)?;
-    let parameter = path(&missing.path, |name| name.to_owned());
+    let parameter = path(&missing.path, str::to_owned);
     Some(ServiceError::modelled(
         &MISSING_PARAMETER,
         format!("The request must contain the parameter {parameter}."),

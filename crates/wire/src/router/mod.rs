@@ -185,11 +185,10 @@ impl Router {
         }
         let of_host = |host: &str| {
             let mut labels = host.split('.');
-            let found = labels.find_map(|label| {
+            labels.find_map(|label| {
                 let found = chosen(&|service| service.endpoint_prefix == label);
                 (!found.is_empty()).then_some(found)
-            });
-            found
+            })
         };
         hint.host.and_then(of_host).unwrap_or_else(|| self.services.clone())
     }
