@@ -5,7 +5,7 @@ use apus_time::Timestamp;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use crate::budget::{Budget, Read, Unreadable, unreadable};
+use crate::budget::{Budget, LIST_PLACES, MAP_PLACES, Read, Unreadable, unreadable};
 use crate::entries::last_wins;
 
 /// The tag of an instant in seconds since the epoch.
@@ -184,6 +184,7 @@ impl Reader<'_> {
     fn array(&mut self, mut item: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
         let found = self.peek()?;
         self.budget.enter()?;
+        self.budget.spend(LIST_PLACES)?;
         match self.decoder.array().map_err(|_| mismatch(found, "list"))? {
             // The announced length is not believed: each item must come.
             Some(length) => (0..length).try_for_each(|_| item(self))?,
@@ -200,6 +201,7 @@ impl Reader<'_> {
     fn map(&mut self, mut entry: impl FnMut(&mut Self, String) -> Read<()>) -> Read<()> {
         let found = self.peek()?;
         self.budget.enter()?;
+        self.budget.spend(MAP_PLACES)?;
         let mut next = |reader: &mut Self| {
             let key = reader.peek()?;
             let key = reader.string(key)?;

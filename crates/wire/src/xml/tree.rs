@@ -9,8 +9,8 @@ use crate::budget::{Budget, Read, Unreadable, unreadable};
 
 /// The most attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
-/// What an element takes of the budget: it is larger than a value.
-const ELEMENT_PLACES: usize = 4;
+/// What an element takes of the budget: itself, and the first block of its children.
+const ELEMENT_PLACES: usize = 12;
 
 /// An element; names are without their prefix.
 #[derive(Debug, Default)]
