@@ -110,7 +110,7 @@ struct Living {
 #[derive(Clone, Debug)]
 enum Ended {
     Refused(String),
-    Exit(Exit),
+    Exit(Exit, Option<u64>),
 }
 
 impl NamespaceDriver {
@@ -316,14 +316,19 @@ impl Sandbox for NamespaceSandbox {
         let mut ended = self.ended.clone();
         Box::pin(async move {
             match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
-                Ok(Some(Ended::Exit(exit))) => exit,
+                Ok(Some(Ended::Exit(exit, _))) => exit,
                 _ => Exit::Killed,
             }
         })
     }
 
     fn memory_peak_bytes(&self) -> Option<u64> {
-        self.group.memory_peak_bytes()
+        match &*self.ended.borrow() {
+            // Its group's name may be another's by now.
+            Some(Ended::Exit(_, peak)) => *peak,
+            Some(Ended::Refused(_)) => None,
+            None => self.group.memory_peak_bytes(),
+        }
     }
 
     fn drain_output(&self) {
@@ -365,11 +370,11 @@ impl Inner {
     fn heard(&self, report: Report) {
         match report {
             Report::Refused { id, why } => self.forget(id, Ended::Refused(why)),
-            Report::Reaped { id, out_of_memory, .. } => {
+            Report::Reaped { id, out_of_memory, memory_peak_bytes } => {
                 let control = self.table().living.get(&id).map(|living| living.control.clone());
                 let Some(control) = control else { return };
                 let exit = if out_of_memory { Exit::OutOfMemory } else { last_words(control.get_ref()) };
-                self.forget(id, Ended::Exit(exit));
+                self.forget(id, Ended::Exit(exit, memory_peak_bytes));
             }
         }
     }
@@ -409,7 +414,7 @@ async fn hear(inner: Arc<Inner>) {
     inner.gone.send_replace(true);
     let left: Vec<u64> = inner.table().living.keys().copied().collect();
     for id in left {
-        inner.forget(id, Ended::Exit(Exit::Killed));
+        inner.forget(id, Ended::Exit(Exit::Killed, None));
     }
 }
 
@@ -422,8 +427,9 @@ fn lock(run_dir: &Path) -> Result<File, StartError> {
     Ok(file)
 }
 
-/// The groups of an instance are found again by its directory.
-fn cgroup_name(run_dir: &Path) -> io::Result<String> {
+/// The control groups of an instance, from the root of each hierarchy: found again by its directory, which must
+/// exist.
+pub fn cgroup_name(run_dir: &Path) -> io::Result<String> {
     let path = run_dir.canonicalize()?;
     // FNV-1a: short, and the same in every version.
     let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
