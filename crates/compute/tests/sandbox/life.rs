@@ -29,13 +29,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("idle_environments_go", idle),
         trial("layers_and_nested_handlers_are_found", layers),
         trial("a_missing_runtime_says_what_to_install", missing_runtime),
+        trial("every_python_of_the_host_runs_and_fails_alike", every_python),
     ]
 }
 
 async fn answers_and_logs() {
     let rig = Rig::start("answers_and_logs");
-    let hello =
-        rig.python("hello", "def handler(event, context):\n    print('greeting')\n    return {'hello': event['name']}\n");
+    let hello = rig.python(
+        "hello",
+        "def handler(event, context):\n    print('greeting')\n    return {'hello': event['name']}\n",
+    );
     let outcome = rig.invoke(&hello, r#"{"name": "swift"}"#).await;
     assert_eq!(payload(&outcome), json!({"hello": "swift"}), "{}", outcome.log);
     let lines: Vec<&str> = outcome.log.lines().collect();
@@ -43,12 +46,20 @@ async fn answers_and_logs() {
     assert!(start.starts_with("START RequestId: ") && start.ends_with(" Version: $LATEST"), "{start}");
     assert_eq!(greeting, "greeting");
     assert!(end.starts_with("END RequestId: "), "{end}");
-    for part in ["REPORT RequestId: ", "\tDuration: ", "\tBilled Duration: ", "\tMemory Size: 128 MB\t", "Init Duration: "]
-    {
+    for part in [
+        "REPORT RequestId: ",
+        "\tDuration: ",
+        "\tBilled Duration: ",
+        "\tMemory Size: 128 MB\t",
+        "Init Duration: ",
+    ] {
         assert!(report.contains(part), "{report}");
     }
     assert!(outcome.memory_max_bytes > 1024 * 1024, "{report}");
-    assert!(u128::from(outcome.billed_ms) >= outcome.init_duration.expect("it was cold").as_millis(), "{report}");
+    assert!(
+        u128::from(outcome.billed_ms) >= outcome.init_duration.expect("it was cold").as_millis(),
+        "{report}"
+    );
     rig.stop().await;
 }
 
@@ -69,8 +80,10 @@ async fn used_again() {
 
 async fn another_revision() {
     let rig = Rig::start("another_revision");
-    let count =
-        rig.python("count", "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return count\n");
+    let count = rig.python(
+        "count",
+        "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return count\n",
+    );
     assert_eq!(rig.value(&count, "{}").await, 1);
     let changed = count.clone().with(|spec| spec.key.revision = "2".into());
     assert_eq!(rig.value(&changed, "{}").await, 1);
@@ -97,10 +110,15 @@ async fn exceptions() {
             "  File \"/var/task/app.py\", line 2, in inner\n    raise ValueError('no swift ' + event['name'])\n",
         ])
     );
-    assert!(outcome.log.contains("[ERROR] ValueError: no swift here\nTraceback (most recent call last):\n  File"));
+    assert!(
+        outcome.log.contains("[ERROR] ValueError: no swift here\nTraceback (most recent call last):\n  File")
+    );
     // It lives on: an exception is no end.
     let (error, outcome) = rig.error(&fails, "{}", "Runtime.MarshalError").await;
-    assert_eq!(error["errorMessage"], "Unable to marshal response: Object of type set is not JSON serializable");
+    assert_eq!(
+        error["errorMessage"],
+        "Unable to marshal response: Object of type set is not JSON serializable"
+    );
     assert_eq!(outcome.cold, None);
     rig.stop().await;
 }
@@ -115,8 +133,20 @@ async fn broken_functions() {
             "Runtime.ImportModuleError",
             "Unable to import module 'app': No module named 'swifts_of_the_world'",
         ),
-        ("no_module", "", "nest.handler", "Runtime.ImportModuleError", "Unable to import module 'nest': No module named 'nest'"),
-        ("no_handler", "x = 1\n", "app.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
+        (
+            "no_module",
+            "",
+            "nest.handler",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'nest': No module named 'nest'",
+        ),
+        (
+            "no_handler",
+            "x = 1\n",
+            "app.handler",
+            "Runtime.HandlerNotFound",
+            "Handler 'handler' missing on module 'app'",
+        ),
         (
             "syntax_error",
             "def handler(event, context)\n    pass\n",
@@ -162,7 +192,10 @@ async fn exits() {
     for (code, message) in cases {
         let (error, outcome) = rig.error(&exits, &json!(code).to_string(), "Runtime.ExitError").await;
         let text = error["errorMessage"].as_str().unwrap_or_default();
-        assert!(text.starts_with("RequestId: ") && text.ends_with(&format!(" Error: {message}")), "{code}: {text}");
+        assert!(
+            text.starts_with("RequestId: ") && text.ends_with(&format!(" Error: {message}")),
+            "{code}: {text}"
+        );
         assert!(outcome.log.contains(&format!("doing {code}\n")), "{}", outcome.log);
         assert!(outcome.log.contains("Status: error\tError Type: Runtime.ExitError"), "{}", outcome.log);
         assert_eq!(rig.value(&exits, r#""pass""#).await, 1, "the next one starts anew");
@@ -248,7 +281,9 @@ async fn context() {
         invoked_arn: Some(format!("{}:live", asks.0.arn)),
         payload: "{}".into(),
         trace_id: Some("Root=1-5759e988-bd862e3fe1be46a994272793".into()),
-        client_context: Some(r#"{"custom": {"a": "b"}, "env": {"c": "d"}, "client": {"app_title": "Nest"}}"#.into()),
+        client_context: Some(
+            r#"{"custom": {"a": "b"}, "env": {"c": "d"}, "client": {"app_title": "Nest"}}"#.into(),
+        ),
         cognito_identity: Some(r#"{"cognitoIdentityId": "id", "cognitoIdentityPoolId": "pool"}"#.into()),
     };
     let outcome = rig.compute.invoke(asks.0.clone(), request).await.expect("it runs");
@@ -342,7 +377,11 @@ async fn output() {
     assert!(log.contains("\nout\nerr\nraw \u{fffd}\nfrom a shell\nxxxxxxxxxx\nno end\nEND "), "{log}");
     // Far more than a pipe holds, and more than is kept.
     let outcome = rig.invoke(&writes, "3000000").await;
-    assert!(outcome.log.len() <= 256 * 1024 && outcome.log.contains("xxxx\nno end\nEND "), "{}", outcome.log.len());
+    assert!(
+        outcome.log.len() <= 256 * 1024 && outcome.log.contains("xxxx\nno end\nEND "),
+        "{}",
+        outcome.log.len()
+    );
     rig.stop().await;
 }
 
@@ -376,7 +415,10 @@ async fn burst() {
 
 async fn idle() {
     let rig = Rig::configured("idle", |config| config.idle_max = Duration::from_millis(200));
-    let count = rig.python("count", "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return count\n");
+    let count = rig.python(
+        "count",
+        "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return count\n",
+    );
     assert_eq!(rig.value(&count, "{}").await, 1);
     assert_eq!(rig.processes().len(), 2, "its first process and its interpreter");
     rig.env
@@ -404,8 +446,11 @@ async fn layers() {
     write_code(&lower, "both", "lower");
     write_code(&lower, "lower", "lower");
     write_code(&upper, "both", "upper");
-    std::fs::set_permissions(nested.0.code_dir.join("deep"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("it is ours");
+    std::fs::set_permissions(
+        nested.0.code_dir.join("deep"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .expect("it is ours");
     let nested = nested.with(|spec| spec.layer_dirs = vec![lower, upper]);
     assert_eq!(rig.value(&nested, "{}").await, json!(["grey", "upper", "lower"]));
     rig.stop().await;
@@ -419,8 +464,14 @@ async fn missing_runtime() {
     let other = function.clone().with(|spec| spec.runtime = "python3.9".into());
     let outcome = rig.invoke(&other, "{}").await;
     assert_eq!(payload(&outcome), 1);
-    assert!(outcome.notes[0].contains("python3.9 is not installed; the function runs on python3."), "{:?}", outcome.notes);
-    for (runtime, expected) in [("cobol", "the runtime `cobol` is not supported"), ("python2.7", "`python2.7` is not supported")] {
+    assert!(
+        outcome.notes[0].contains("python3.9 is not installed; the function runs on python3."),
+        "{:?}",
+        outcome.notes
+    );
+    for (runtime, expected) in
+        [("cobol", "the runtime `cobol` is not supported"), ("python2.7", "`python2.7` is not supported")]
+    {
         let function = function.clone().with(|spec| {
             spec.runtime = runtime.into();
             spec.key.revision = runtime.into();
@@ -433,5 +484,28 @@ async fn missing_runtime() {
     let function = rig.python("any", "");
     let error = rig.try_invoke(&function, "{}").await.expect_err("there is no interpreter");
     assert!(error.to_string().contains("install python3.11"), "{error}");
+    rig.stop().await;
+}
+
+async fn every_python() {
+    let rig = Rig::start("every_python");
+    let mut exact = 0;
+    for minor in 8..=14 {
+        let function = rig
+            .python(
+                &format!("python3_{minor}"),
+                "import sys, logging\ndef handler(event, context):\n    logging.warning('w')\n    print('p')\n    if event:\n        raise KeyError(event)\n    return [sys.version_info[1], 'gr\u{fc}n']\n",
+            )
+            .with(|spec| spec.runtime = format!("python3.{minor}"));
+        let outcome = rig.invoke(&function, "null").await;
+        let value = payload(&outcome);
+        assert_eq!(value[1], "gr\u{fc}n", "{}", outcome.log);
+        assert!(outcome.log.contains("[WARNING]\t") && outcome.log.contains("\nEND "), "{}", outcome.log);
+        assert_eq!(value[0] == minor, outcome.notes.is_empty(), "{value} {:?}", outcome.notes);
+        exact += u32::from(value[0] == minor);
+        let (error, _) = rig.error(&function, "\"x\"", "KeyError").await;
+        assert_eq!(error["stackTrace"].as_array().map(Vec::len), Some(1), "{error}");
+    }
+    assert!(exact > 0);
     rig.stop().await;
 }

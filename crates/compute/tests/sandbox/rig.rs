@@ -167,12 +167,34 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 #[derive(Default)]
 pub(crate) struct Ports {
     pub(crate) listeners: Mutex<Vec<std::net::TcpListener>>,
+    pub(crate) lines: Arc<Lines>,
 }
 
-struct Nowhere;
+/// Log lines as they come.
+#[derive(Default)]
+pub(crate) struct Lines {
+    lines: Mutex<Vec<String>>,
+    came: tokio::sync::Notify,
+}
 
-impl LineSink for Nowhere {
-    fn line(&self, _: Option<&str>, _: &str) {}
+impl Lines {
+    /// Waits for a line.
+    pub(crate) async fn heard(&self, wanted: &str) {
+        loop {
+            let came = self.came.notified();
+            if self.lines.lock().expect("no test panics here").iter().any(|line| line == wanted) {
+                return;
+            }
+            came.await;
+        }
+    }
+}
+
+impl LineSink for Lines {
+    fn line(&self, _: Option<&str>, line: &str) {
+        self.lines.lock().expect("no test panics here").push(line.to_owned());
+        self.came.notify_waiters();
+    }
 }
 
 impl EnvironmentPorts for Ports {
@@ -189,7 +211,7 @@ impl EnvironmentPorts for Ports {
     }
 
     fn log(&self, _: &str) -> Arc<dyn LineSink> {
-        Arc::new(Nowhere)
+        self.lines.clone()
     }
 
     fn serve_endpoint(&self, listener: std::net::TcpListener) {
@@ -200,7 +222,8 @@ impl EnvironmentPorts for Ports {
 fn groups(run_dir: &Path) -> Vec<PathBuf> {
     let name = apus_compute::driver::namespaces::cgroup_name(run_dir).expect("the run directory exists");
     let mut hierarchies = vec![PathBuf::from("/sys/fs/cgroup")];
-    hierarchies.extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
+    hierarchies
+        .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
     hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
 }
 
