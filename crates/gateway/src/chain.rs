@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use std::borrow::Cow;
 use apus_kernel::Origin;
 use apus_schema::{Body, Common, Fault, Fields, Protocol, ServiceError, ServiceSchema, violations};
 use apus_wire::{
@@ -11,6 +10,7 @@ use apus_wire::{
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use std::borrow::Cow;
 use tracing::error;
 
 use crate::hosts::{host, path_style, without_port};
@@ -29,7 +29,9 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let authority = host(&parts).map(without_port).unwrap_or_default();
         let path = parts.uri.path();
-        if let Some(front) = self.platform.fronts().iter().find(|front| front.claims().matches(authority, path)) {
+        if let Some(front) =
+            self.platform.fronts().iter().find(|front| front.claims().matches(authority, path))
+        {
             return front.handle(self.platform.clone(), Request::from_parts(parts, body)).await;
         }
         let request_id = self.platform.env().uuid_v4();
@@ -64,14 +66,14 @@ impl Gateway {
             protocol: refused.protocol(),
             error: refused.to_error(),
         })?;
-        self.serve(listener, peer, parts, &head, &route, claimed, received, request_id)
+        self.call(listener, peer, parts, &head, &route, claimed, received, request_id)
             .await
             .map_err(|error| Refusal { service: Some(route.service), protocol: route.protocol, error })
     }
 
     /// The rest of the list, from where errors are those of an operation.
     #[expect(clippy::too_many_arguments, reason = "the facts of one request, each of another kind")]
-    async fn serve(
+    async fn call(
         &self,
         listener: &Listener,
         peer: Option<SocketAddr>,

@@ -63,7 +63,11 @@ mod tests {
             ("photos.localhost:4566", None, "/key"),
             ("photos.s3.localhost:4566", None, "/photos/key"),
         ] {
-            assert_eq!(path_style("/key", Some(host), service, Some("eu-west-1")), expected, "{host} {service:?}");
+            assert_eq!(
+                path_style("/key", Some(host), service, Some("eu-west-1")),
+                expected,
+                "{host} {service:?}"
+            );
         }
     }
 }

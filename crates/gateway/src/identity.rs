@@ -4,7 +4,8 @@ use apus_kernel::{Caller, CredentialError, Principal, Region};
 use apus_schema::{Auth, Common, Protocol, ServiceError};
 use apus_time::Timestamp;
 use apus_wire::sigv4::{
-    AuthError, ChunkDecoder, Claim, Dialect, PayloadCheck, PayloadHash, RequestParts, Rules, Streaming, Verified,
+    AuthError, ChunkDecoder, Claim, Dialect, PayloadCheck, PayloadHash, RequestParts, Rules, Streaming,
+    Verified,
 };
 use apus_wire::{Payload, Route};
 use http::request::Parts;
@@ -142,7 +143,8 @@ fn anonymous(route: &Route, parts: &Parts, dialect: Dialect) -> Result<Identity,
     if route.operation.auth != Auth::None && !is_host_style(route) {
         return Err(refusal(&AuthError::Missing, dialect));
     }
-    let declared = PayloadHash::declared(&request_parts(parts)).map_err(|refused| refusal(&refused, dialect))?;
+    let declared =
+        PayloadHash::declared(&request_parts(parts)).map_err(|refused| refusal(&refused, dialect))?;
     let caller = Caller {
         principal: Principal::Anonymous,
         account: apus_kernel::AccountId::DEVELOPMENT,
@@ -160,10 +162,11 @@ fn promise(hash: PayloadHash, verified: Option<Verified>, parts: &Parts) -> Prom
         PayloadHash::Sha256(declared) => Promise::Hash(Box::new(PayloadCheck::new(declared))),
         PayloadHash::Streaming(streaming) => {
             let length = header(DECODED_LENGTH).and_then(|text| text.parse().ok());
-            let trailers: Vec<&str> = header(TRAILER).into_iter().flat_map(|list| list.split(',')).map(str::trim).collect();
+            let trailers: Vec<&str> =
+                header(TRAILER).into_iter().flat_map(|list| list.split(',')).map(str::trim).collect();
             let decoder = match (streaming, verified) {
                 (Streaming::Signed | Streaming::SignedTrailer, Some(verified)) => {
-                    ChunkDecoder::signed(verified, streaming, length, &trailers)
+                    ChunkDecoder::signed(streaming, verified, length, &trailers)
                 }
                 _ => ChunkDecoder::unsigned(length, &trailers),
             };

@@ -55,7 +55,9 @@ async fn collect(body: &Body, limit: usize) -> Result<Bytes, ServiceError> {
             Common::RequestTooLarge,
             format!("Request size exceeded the limit of {limit} bytes."),
         ),
-        other => ServiceError::common(Common::Malformed, "The request's body could not be read.").because(other),
+        other => {
+            ServiceError::common(Common::Malformed, "The request's body could not be read.").because(other)
+        }
     })
 }
 
