@@ -72,7 +72,8 @@ pub(crate) async fn find(
         Err(error) => return Err(error),
     };
     let document = role.assume_role_policy_document.unwrap_or_default();
-    let trust_policy = percent_decode_str(&document).decode_utf8().map_err(ServiceError::internal)?.into_owned();
+    let trust_policy =
+        percent_decode_str(&document).decode_utf8().map_err(ServiceError::internal)?.into_owned();
     Ok(Some(AssumableRole {
         arn: role.arn.parse().map_err(ServiceError::internal)?,
         name: role.role_name,

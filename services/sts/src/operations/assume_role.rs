@@ -27,7 +27,11 @@ pub(crate) async fn assume_role(
     let packed_policy_size = input.policy.as_deref().map(policies::check_session_policy).transpose()?;
     let role = permitted(&context, &name, &input).await?;
     let chained = matches!(context.caller.principal, Principal::RoleSession { .. });
-    let request = SessionRequest { seconds: input.duration_seconds, role_seconds_max: role.session_seconds_max, chained };
+    let request = SessionRequest {
+        seconds: input.duration_seconds,
+        role_seconds_max: role.session_seconds_max,
+        chained,
+    };
     let seconds = request.seconds()?;
     let env = context.platform().env();
     let (mut key, mut secret, mut nonce) = ([0; KEY_RANDOM], [0; SECRET_RANDOM], [0; NONCE_BYTES]);
@@ -67,7 +71,8 @@ async fn permitted(
     name: &RoleName,
     input: &AssumeRoleRequest,
 ) -> Result<AssumableRole, ServiceError> {
-    let denied = || StsError::NotAuthorized { caller: context.caller.principal.clone(), role: name.arn.clone() };
+    let denied =
+        || StsError::NotAuthorized { caller: context.caller.principal.clone(), role: name.arn.clone() };
     let role = find(context, name.account, &name.name).await?.filter(|role| role.arn == name.arn);
     let role = role.ok_or_else(denied)?;
     let Some(candidate) = Candidate::of(context).await? else { return Err(denied().into()) };
