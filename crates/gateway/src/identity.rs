@@ -1,6 +1,6 @@
 //! Who signed a request: its claim, the secret that the listener knows for it, and the proof.
 
-use apus_kernel::{Caller, CredentialError, Principal, Region};
+use apus_kernel::{Caller, CredentialError, Region};
 use apus_schema::{Auth, Common, Protocol, ServiceError};
 use apus_time::Timestamp;
 use apus_wire::sigv4::{
@@ -129,13 +129,7 @@ async fn prove(
         check.push(bytes);
         check.finish()?;
     }
-    let caller = Caller {
-        principal: credential.principal,
-        account: credential.account,
-        region,
-        access_key: Some(claim.access_key.clone()),
-    };
-    Ok(Identity { caller, promise })
+    Ok(Identity { caller: Caller::signed(&credential, &claim.access_key, region), promise })
 }
 
 /// An unsigned request: where the operation wants no signature, and where a resource may be public.
@@ -145,12 +139,7 @@ fn anonymous(route: &Route, parts: &Parts, dialect: Dialect) -> Result<Identity,
     }
     let declared =
         PayloadHash::declared(&request_parts(parts)).map_err(|refused| refusal(&refused, dialect))?;
-    let caller = Caller {
-        principal: Principal::Anonymous,
-        account: apus_kernel::AccountId::DEVELOPMENT,
-        region: Region::default(),
-        access_key: None,
-    };
+    let caller = Caller::anonymous(Region::default());
     Ok(Identity { caller, promise: declared.map_or(Promise::None, |hash| promise(hash, None, parts)) })
 }
 
