@@ -1,2 +1,4 @@
 //! Placeholder.
-pub(crate) fn run(_: &[String]) -> crate::Outcome { Ok(()) }
+pub(crate) fn run(_: &[String]) -> crate::Outcome {
+    Ok(())
+}

@@ -2,9 +2,7 @@
 
 use super::model::Model;
 use super::services::CURRENT;
-use super::{
-    Files, MARKER, emit_enums, emit_errors, emit_operations, emit_schemas, emit_structures,
-};
+use super::{Files, MARKER, emit_enums, emit_errors, emit_operations, emit_schemas, emit_structures};
 
 /// Every file of the crate.
 pub(crate) fn files(model: &Model) -> Files {
@@ -28,7 +26,10 @@ pub(crate) fn files(model: &Model) -> Files {
 }
 
 fn marker(model: &Model) -> String {
-    format!("{MARKER}{} (botocore {}, {}); do not edit", model.service_id, CURRENT.version, model.service.folder)
+    format!(
+        "{MARKER}{} (botocore {}, {}); do not edit",
+        model.service_id, CURRENT.version, model.service.folder
+    )
 }
 
 fn manifest(model: &Model) -> String {

@@ -69,8 +69,9 @@ fn unpacked(release: &Release) -> Result<PathBuf, String> {
             .map_err(|error| format!("cannot clear {}: {error}", unpacking.display()))?;
     }
     workspace::output(python().args(["-m", "tarfile", "-e"]).arg(&archive).arg(&unpacking))?;
-    fs::rename(unpacking.join(&name), &directory)
-        .map_err(|error| format!("cannot move {} to {}: {error}", unpacking.display(), directory.display()))?;
+    fs::rename(unpacking.join(&name), &directory).map_err(|error| {
+        format!("cannot move {} to {}: {error}", unpacking.display(), directory.display())
+    })?;
     fs::remove_dir_all(&unpacking)
         .map_err(|error| format!("cannot remove {}: {error}", unpacking.display()))?;
     Ok(directory)
