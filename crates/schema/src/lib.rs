@@ -14,7 +14,7 @@ mod shape;
 mod tables;
 mod value;
 
-pub use body::{Body, BodyError, ByteStream};
+pub use body::{Body, BodyError, ByteStream, Trailers};
 pub use common::Common;
 pub use constraint::{Reason, Step, Violation, violations};
 pub use error::{ErrorKind, Fault, ServiceError};
