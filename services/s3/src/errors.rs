@@ -11,6 +11,7 @@ use apus_store::StoreError;
 
 use crate::bucket::LocationError;
 use crate::checksum::Algorithm;
+use crate::condition::WriteRefusal;
 use crate::object::{METADATA_BYTES_MAX, OBJECT_BYTES_MAX, ObjectKey};
 
 static NO_MEMBERS: Schema =
@@ -44,6 +45,7 @@ unmodelled! {
     ILLEGAL_LOCATION_CONSTRAINT: "IllegalLocationConstraintException" 400,
     INCOMPLETE_BODY: "IncompleteBody" 400,
     INVALID_ARGUMENT: "InvalidArgument" 400,
+    INVALID_BUCKET_ACL: "InvalidBucketAclWithObjectOwnership" 400,
     INVALID_BUCKET_NAME: "InvalidBucketName" 400,
     INVALID_DIGEST: "InvalidDigest" 400,
     INVALID_LOCATION_CONSTRAINT: "InvalidLocationConstraint" 400,
@@ -181,6 +183,15 @@ pub(crate) fn acls_not_supported() -> ServiceError {
     new(&ACLS_NOT_SUPPORTED, "The bucket does not allow ACLs")
 }
 
+pub(crate) fn bucket_acls() -> ServiceError {
+    let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
+    new(&INVALID_BUCKET_ACL, message)
+}
+
+pub(crate) fn invalid_token(token: &str) -> ServiceError {
+    invalid_argument("continuation-token", token, "The continuation token provided is incorrect")
+}
+
 pub(crate) fn invalid_storage_class(class: &str) -> ServiceError {
     new(&INVALID_STORAGE_CLASS, "The storage class you specified is not valid")
         .with_element("StorageClassRequested", class)
@@ -235,6 +246,10 @@ pub(crate) fn invalid_checksum(algorithm: Algorithm) -> ServiceError {
     invalid_request(format!("Value for {} header is invalid.", algorithm.header()))
 }
 
+pub(crate) fn unknown_algorithm() -> ServiceError {
+    invalid_request("Value for x-amz-sdk-checksum-algorithm header is invalid or not supported.")
+}
+
 pub(crate) fn bad_checksum(algorithm: Algorithm) -> ServiceError {
     let message = format!("The {} you specified did not match the calculated checksum.", algorithm.name());
     new(&BAD_DIGEST, message)
@@ -243,6 +258,14 @@ pub(crate) fn bad_checksum(algorithm: Algorithm) -> ServiceError {
 pub(crate) fn precondition_failed(condition: &'static str) -> ServiceError {
     new(&PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold")
         .with_element("Condition", condition)
+}
+
+/// A write whose condition does not hold.
+pub(crate) fn write_refused(refusal: WriteRefusal, key: &ObjectKey) -> ServiceError {
+    match refusal {
+        WriteRefusal::Failed(condition) => precondition_failed(condition),
+        WriteRefusal::NoSuchKey => no_such_key(key),
+    }
 }
 
 pub(crate) fn conditional_request_conflict(error: StoreError) -> ServiceError {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
 
 use super::crc::Crc;
 use super::{Algorithm, Checksum};
@@ -16,7 +17,8 @@ pub(crate) struct Digests {
 
 enum State {
     Crc(Crc),
-    Sha(Context),
+    Sha1(Sha1),
+    Sha256(Sha256),
 }
 
 impl State {
@@ -25,22 +27,24 @@ impl State {
             Algorithm::Crc32 => Self::Crc(Crc::crc32()),
             Algorithm::Crc32c => Self::Crc(Crc::crc32c()),
             Algorithm::Crc64Nvme => Self::Crc(Crc::crc64nvme()),
-            Algorithm::Sha1 => Self::Sha(Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
-            Algorithm::Sha256 => Self::Sha(Context::new(&SHA256)),
+            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc(crc) => crc.update(bytes),
-            Self::Sha(context) => context.update(bytes),
+            Self::Sha1(sha) => sha.update(bytes),
+            Self::Sha256(sha) => sha.update(bytes),
         }
     }
 
     fn finish(self, length: usize) -> Vec<u8> {
         match self {
             Self::Crc(crc) => crc.finish().to_be_bytes()[size_of::<u64>() - length..].to_vec(),
-            Self::Sha(context) => context.finish().as_ref().to_vec(),
+            Self::Sha1(sha) => sha.finalize().to_vec(),
+            Self::Sha256(sha) => sha.finalize().to_vec(),
         }
     }
 }

@@ -84,6 +84,32 @@ impl Checksum {
     }
 }
 
+/// A checksum as the members of an answer: at most one of them is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    pub(crate) crc32: Option<String>,
+    pub(crate) crc32c: Option<String>,
+    pub(crate) crc64nvme: Option<String>,
+    pub(crate) sha1: Option<String>,
+    pub(crate) sha256: Option<String>,
+}
+
+impl Members {
+    pub(crate) fn of(checksum: Option<&Checksum>) -> Self {
+        let mut members = Self::default();
+        let Some(checksum) = checksum else { return members };
+        let member = match checksum.algorithm {
+            Algorithm::Crc32 => &mut members.crc32,
+            Algorithm::Crc32c => &mut members.crc32c,
+            Algorithm::Crc64Nvme => &mut members.crc64nvme,
+            Algorithm::Sha1 => &mut members.sha1,
+            Algorithm::Sha256 => &mut members.sha256,
+        };
+        *member = Some(checksum.to_base64());
+        members
+    }
+}
+
 /// CRC-32 of some bytes.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = crc::Crc::crc32();
