@@ -31,7 +31,9 @@ impl ReadConditions {
         let modified_at = modified_at.as_secs();
         match (&self.if_match, self.if_unmodified_since) {
             (Some(tags), _) if !names(tags, etag) => return Verdict::Failed("If-Match"),
-            (None, Some(since)) if modified_at > since.as_secs() => return Verdict::Failed("If-Unmodified-Since"),
+            (None, Some(since)) if modified_at > since.as_secs() => {
+                return Verdict::Failed("If-Unmodified-Since");
+            }
             _ => {}
         }
         match (&self.if_none_match, self.if_modified_since) {
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn reads_follow_the_order_of_the_conditions() {
-        let (before, same, after) = (Timestamp::from_secs(999), Timestamp::from_secs(1_000), Timestamp::from_secs(1_001));
+        let (before, same, after) =
+            (Timestamp::from_secs(999), Timestamp::from_secs(1_000), Timestamp::from_secs(1_001));
         assert_eq!(read(|_| {}), Verdict::Holds);
         for tags in ["abc", "\"abc\"", "*", "\"x\", \"abc\"", "W/\"abc\""] {
             assert_eq!(read(|c| c.if_match = Some(tags.into())), Verdict::Holds, "{tags}");
@@ -106,7 +109,11 @@ mod tests {
             assert_eq!(read(|c| c.if_none_match = Some(tags.into())), Verdict::Holds, "{tags}");
         }
         assert_eq!(read(|c| c.if_modified_since = Some(before)), Verdict::Holds);
-        assert_eq!(read(|c| c.if_modified_since = Some(same)), Verdict::NotModified, "fractions do not count");
+        assert_eq!(
+            read(|c| c.if_modified_since = Some(same)),
+            Verdict::NotModified,
+            "fractions do not count"
+        );
         assert_eq!(read(|c| c.if_modified_since = Some(after)), Verdict::NotModified);
         assert_eq!(read(|c| c.if_unmodified_since = Some(before)), Verdict::Failed("If-Unmodified-Since"));
         assert_eq!(read(|c| c.if_unmodified_since = Some(same)), Verdict::Holds);

@@ -105,7 +105,8 @@ impl fmt::Display for Failure {
 /// A failure of the store. Endless conflicts are the client's to try again.
 pub(crate) fn store(error: StoreError) -> ServiceError {
     if matches!(error, StoreError::Conflict { .. }) {
-        let message = "A conflicting conditional operation is currently in progress against this resource. Try again.";
+        let message =
+            "A conflicting conditional operation is currently in progress against this resource. Try again.";
         return new(&OPERATION_ABORTED, message).because(error);
     }
     ServiceError::internal(error)
@@ -227,7 +228,9 @@ pub(crate) fn body(error: BodyError) -> ServiceError {
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
             new(&CONTENT_SHA256_MISMATCH, message).because(error)
         }
-        BodyError::Malformed(_) => invalid_request("The body's chunks or trailers cannot be read.").because(error),
+        BodyError::Malformed(_) => {
+            invalid_request("The body's chunks or trailers cannot be read.").because(error)
+        }
         BodyError::Source(_) | BodyError::Taken => ServiceError::internal(error),
     }
 }
@@ -269,7 +272,8 @@ pub(crate) fn write_refused(refusal: WriteRefusal, key: &ObjectKey) -> ServiceEr
 }
 
 pub(crate) fn conditional_request_conflict(error: StoreError) -> ServiceError {
-    let message = "The conditional request cannot succeed due to a conflicting operation against this resource.";
+    let message =
+        "The conditional request cannot succeed due to a conflicting operation against this resource.";
     new(&CONDITIONAL_REQUEST_CONFLICT, message).because(error)
 }
 

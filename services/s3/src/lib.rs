@@ -20,7 +20,6 @@ mod refusal;
 mod store;
 mod token;
 mod upload;
-mod workers;
 
 use apus_kernel::{Context, Service};
 use apus_model_s3::SERVICE;
@@ -31,7 +30,7 @@ pub use blobs::Blobs;
 
 use bucket::{Bucket, BucketName};
 use errors::Failure;
-use object::{InvalidKey, ObjectKey};
+use object::{InvalidKey, ObjectKey, Place};
 use operations as op;
 
 /// Buckets and objects.
@@ -53,7 +52,6 @@ pub fn service(store: Store, blobs: Blobs) -> Service {
         .operation(op::list_buckets::ACCESS, op::list_buckets)
         .operation(op::list_objects_v2::ACCESS, op::list_objects_v2)
         .operation(op::put_object::ACCESS, op::put_object)
-        .worker("s3-sweep", workers::sweep)
         .build()
 }
 
@@ -61,6 +59,15 @@ impl S3 {
     /// The bucket that a request names.
     pub(crate) fn bucket_name(text: &str) -> Result<BucketName, ServiceError> {
         text.parse().map_err(|_| errors::invalid_bucket_name(text))
+    }
+
+    /// Deletes a blob that nobody refers to any more. A failure is no one's: the sweep finds what is left.
+    pub(crate) async fn discard(&self, place: Option<&Place>) {
+        if let Some(Place::Blob(id)) = place
+            && let Err(error) = self.blobs.delete(id).await
+        {
+            tracing::warn!(blob = %id, %error, "a blob that nobody refers to could not be deleted");
+        }
     }
 
     /// The key that a request names.

@@ -115,7 +115,12 @@ pub(crate) fn behind_prefix(prefix: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn page(keys: &[&str], prefix: &str, delimiter: &str, entries_max: usize) -> (Vec<Entry<()>>, Option<Position>) {
+    fn page(
+        keys: &[&str],
+        prefix: &str,
+        delimiter: &str,
+        entries_max: usize,
+    ) -> (Vec<Entry<()>>, Option<Position>) {
         let mut listing = Listing::new(prefix, Some(delimiter), entries_max);
         let mut behind: Option<String> = None;
         for key in keys.iter().filter(|key| key.starts_with(prefix)) {
@@ -138,7 +143,10 @@ mod tests {
         let keys = ["a", "a//b", "a/b", "a/c/d", "b", "c/", "c/d"];
         let all = keys.map(object).to_vec();
         assert_eq!(page(&keys, "", "", 1_000), (all, None));
-        assert_eq!(page(&keys, "", "/", 1_000), (vec![object("a"), common("a/"), object("b"), common("c/")], None));
+        assert_eq!(
+            page(&keys, "", "/", 1_000),
+            (vec![object("a"), common("a/"), object("b"), common("c/")], None)
+        );
         assert_eq!(page(&keys, "a/", "/", 1_000), (vec![common("a//"), object("a/b"), common("a/c/")], None));
         assert_eq!(page(&keys, "c/", "/", 1_000), (vec![object("c/"), object("c/d")], None));
         assert_eq!(page(&keys, "x", "/", 1_000), (vec![], None));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::blobs::BlobId;
 use apus_kernel::Arn;
-use apus_store::BlobId;
 use apus_time::Timestamp;
 
-use crate::bucket::{BucketName, bucket_arn};
+use crate::bucket::bucket_arn;
 use crate::checksum::Checksum;
 use crate::range::ByteRange;
 
@@ -132,18 +132,14 @@ pub(crate) fn metadata_bytes(metadata: &BTreeMap<String, String>) -> usize {
     metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
-/// The resources of a bucket's object.
-pub(crate) fn arn_of(bucket: &BucketName, key: &ObjectKey) -> Arn {
-    object_arn(bucket.as_str(), key.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keys_are_bounded_in_bytes_and_else_free() {
-        for key in ["../x", "a//b", "%2F", "+", " ", "\u{1}", "ä", ".", &"x".repeat(1_024), &"ä".repeat(512)] {
+        for key in ["../x", "a//b", "%2F", "+", " ", "\u{1}", "ä", ".", &"x".repeat(1_024), &"ä".repeat(512)]
+        {
             assert_eq!(ObjectKey::parse(key.to_owned()).map(|key| key.0).as_deref(), Ok(key));
         }
         assert_eq!(ObjectKey::parse(String::new()), Err(InvalidKey::Empty));

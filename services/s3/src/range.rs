@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn headers_ask_for_the_bytes_that_are_there() {
         let check = |header: &str, size: u64, expected: Result<Option<(u64, u64)>, NotSatisfiable>| {
-            let found = ByteRange::parse(header, size).map(|range| range.map(|range| (range.first, range.last)));
+            let found =
+                ByteRange::parse(header, size).map(|range| range.map(|range| (range.first, range.last)));
             assert_eq!(found, expected, "{header} of {size}");
         };
         check("bytes=0-0", 10, Ok(Some((0, 0))));
@@ -93,7 +94,9 @@ mod tests {
         check("bytes=0-0", 0, Err(NotSatisfiable));
         check("bytes=0-", 0, Err(NotSatisfiable));
         check("bytes=-5", 0, Err(NotSatisfiable));
-        for ignored in ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=0-1,3-4", "items=0-1"] {
+        for ignored in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=0-1,3-4", "items=0-1"]
+        {
             check(ignored, 10, Ok(None));
         }
     }

@@ -31,15 +31,20 @@ pub(crate) fn of_put_object(input: &PutObjectRequest) -> Result<(), ServiceError
         ("x-amz-object-lock-legal-hold", input.object_lock_legal_hold_status.is_some()),
         ("x-amz-object-lock-event-hold", input.object_lock_event_hold.is_some()),
         ("x-amz-object-lock-event-hold-duration-days", input.object_lock_event_hold_duration_days.is_some()),
-        ("x-amz-object-lock-event-hold-duration-years", input.object_lock_event_hold_duration_years.is_some()),
+        (
+            "x-amz-object-lock-event-hold-duration-years",
+            input.object_lock_event_hold_duration_years.is_some(),
+        ),
         ("x-amz-checksum-sha512", input.checksum_sha512.is_some()),
         ("x-amz-checksum-md5", input.checksum_md5.is_some()),
         ("x-amz-checksum-xxhash64", input.checksum_xxhash64.is_some()),
         ("x-amz-checksum-xxhash3", input.checksum_xxhash3.is_some()),
         ("x-amz-checksum-xxhash128", input.checksum_xxhash128.is_some()),
     ])?;
-    let grants = [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
-    let owners_alone = matches!(input.acl, None | Some(ObjectCannedACL::Private | ObjectCannedACL::BucketOwnerFullControl));
+    let grants =
+        [&input.grant_full_control, &input.grant_read, &input.grant_read_acp, &input.grant_write_acp];
+    let owners_alone =
+        matches!(input.acl, None | Some(ObjectCannedACL::Private | ObjectCannedACL::BucketOwnerFullControl));
     if !owners_alone || grants.iter().any(|grant| grant.is_some()) {
         return Err(errors::acls_not_supported());
     }

@@ -9,9 +9,10 @@
 //! ```
 
 use apus_kernel::AccountId;
-use apus_store::{BlobId, Direction, Key, Keyspace, Range, StoreError, Table, Tx};
+use apus_store::{Direction, Key, Keyspace, Range, StoreError, Table, Tx};
 use bytes::Bytes;
 
+use crate::blobs::BlobId;
 use crate::bucket::{Bucket, BucketName};
 use crate::listing::{Position, behind_prefix};
 use crate::object::{Object, ObjectKey, Place};
@@ -88,7 +89,8 @@ pub(crate) async fn buckets_of(
     for (key, _) in tx.range(&range, limit, Direction::Forward).await? {
         let (name,): (String,) = space.unpack(&key)?;
         let record = buckets().get(tx, (name.as_str(),)).await?;
-        let record = record.ok_or_else(|| corrupt(format!("bucket {name}"), "its owner has it, and it is not there"))?;
+        let record = record
+            .ok_or_else(|| corrupt(format!("bucket {name}"), "its owner has it, and it is not there"))?;
         found.push(record.into_bucket(&name)?);
     }
     Ok(found)
@@ -101,14 +103,29 @@ pub(crate) async fn object(tx: &Tx, bucket: &Bucket, key: &ObjectKey) -> Result<
 }
 
 /// The bytes of an object that is held in the store.
-pub(crate) async fn content_of(tx: &Tx, bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<Bytes, StoreError> {
-    let bytes = if object.size_bytes == 0 { Some(Bytes::new()) } else { tx.get(&content(bucket, key)).await? };
+pub(crate) async fn content_of(
+    tx: &Tx,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    object: &Object,
+) -> Result<Bytes, StoreError> {
+    let bytes =
+        if object.size_bytes == 0 { Some(Bytes::new()) } else { tx.get(&content(bucket, key)).await? };
     let bytes = bytes.filter(|bytes| bytes.len() as u64 == object.size_bytes);
-    bytes.ok_or_else(|| corrupt(format!("object {}", key.as_str()), "its bytes are not there, or not all of them"))
+    bytes.ok_or_else(|| {
+        corrupt(format!("object {}", key.as_str()), "its bytes are not there, or not all of them")
+    })
 }
 
 /// Puts an object over what was there, with its bytes if they are held in the store.
-pub(crate) fn put_object(tx: &Tx, bucket: &Bucket, key: &ObjectKey, old: Option<&Object>, new: &Object, bytes: &Bytes) {
+pub(crate) fn put_object(
+    tx: &Tx,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    old: Option<&Object>,
+    new: &Object,
+    bytes: &Bytes,
+) {
     release(tx, old);
     let content = content(bucket, key);
     match &new.place {
@@ -169,7 +186,8 @@ pub(crate) async fn objects_behind(
     let mut found = Vec::new();
     for (key, record) in objects.list(tx, &range, limit).await? {
         let (name,): (Vec<u8>,) = objects.space().unpack(&key)?;
-        let name = String::from_utf8(name).map_err(|_| corrupt(format!("{key:?}"), "an object's key is no UTF-8"))?;
+        let name = String::from_utf8(name)
+            .map_err(|_| corrupt(format!("{key:?}"), "an object's key is no UTF-8"))?;
         let object = record.into_object(&name)?;
         found.push((name, object));
     }

@@ -35,7 +35,11 @@ pub(crate) struct Received {
 }
 
 /// Takes a body. When this returns, a blob that it made is durable, and nobody's yet.
-pub(crate) async fn receive(blobs: &Blobs, body: &Body, expected: &Expected) -> Result<Received, ServiceError> {
+pub(crate) async fn receive(
+    blobs: &Blobs,
+    body: &Body,
+    expected: &Expected,
+) -> Result<Received, ServiceError> {
     let length = body.length().ok_or_else(errors::missing_content_length)?;
     if length > OBJECT_BYTES_MAX {
         return Err(errors::entity_too_large(length));
@@ -85,7 +89,8 @@ fn check(
     match announced {
         Some(announced) if announced.algorithm != algorithm => {
             let name = announced.algorithm.name();
-            let message = format!("A trailing {name} checksum must be announced by x-amz-sdk-checksum-algorithm.");
+            let message =
+                format!("A trailing {name} checksum must be announced by x-amz-sdk-checksum-algorithm.");
             Err(errors::invalid_request(message))
         }
         Some(announced) if announced != computed => Err(errors::bad_checksum(algorithm)),

@@ -66,8 +66,10 @@ impl Digests {
 
     /// MD5 and the checksums, of all bytes taken.
     pub(crate) fn finish(self) -> ([u8; 16], Vec<Checksum>) {
-        let checksum =
-            |(algorithm, state): (Algorithm, State)| Checksum { algorithm, bytes: state.finish(algorithm.length()) };
+        let checksum = |(algorithm, state): (Algorithm, State)| Checksum {
+            algorithm,
+            bytes: state.finish(algorithm.length()),
+        };
         (self.md5.finalize().into(), self.others.into_iter().map(checksum).collect())
     }
 }

@@ -145,7 +145,10 @@ mod tests {
             }
             assert_eq!(Checksum::parse(algorithm, "*"), None);
         }
-        assert_eq!(parse_md5("1B2M2Y8AsgTpgAmY7PhCfg==").map(md5_to_base64).as_deref(), Some("1B2M2Y8AsgTpgAmY7PhCfg=="));
+        assert_eq!(
+            parse_md5("1B2M2Y8AsgTpgAmY7PhCfg==").map(md5_to_base64).as_deref(),
+            Some("1B2M2Y8AsgTpgAmY7PhCfg==")
+        );
         for text in ["", "1B2M2Y8AsgTpgAmY7PhC", "d41d8cd98f00b204e9800998ecf8427e", "é"] {
             assert_eq!(parse_md5(text), None, "{text}");
         }

@@ -14,7 +14,7 @@ use crate::refusal::refuse;
 use crate::{S3, store};
 
 pub(crate) const ACCESS: Access<CreateBucket> =
-    Access::new("s3:CreateBucket", |input, _| vec![bucket_arn(&input.bucket).into()]);
+    Access::new("s3:CreateBucket", |input: &CreateBucketRequest, _| vec![bucket_arn(&input.bucket).into()]);
 
 /// Makes a bucket, in the region that the request went to or, in us-east-1, in any.
 pub(crate) async fn create_bucket(
@@ -24,14 +24,16 @@ pub(crate) async fn create_bucket(
 ) -> Result<CreateBucketOutput, ServiceError> {
     refuse_unsupported(&input)?;
     let name = S3::bucket_name(&input.bucket)?;
-    let constraint = input.create_bucket_configuration.as_ref().and_then(|set| set.location_constraint.as_ref());
+    let constraint =
+        input.create_bucket_configuration.as_ref().and_then(|set| set.location_constraint.as_ref());
     let endpoint = &context.caller.region;
     let region = location(endpoint, constraint.map(|constraint| constraint.as_str()))
         .map_err(|error| errors::location(&error))?;
     let wanted = Bucket { name, owner: context.caller.account, region, created_at: context.now };
     s3.store.transact(|tx| create(tx, wanted.clone(), endpoint)).await?;
     let here = wanted.region.as_str() == Region::DEFAULT;
-    let location = if here { format!("/{}", wanted.name) } else { format!("http://{}.s3.amazonaws.com/", wanted.name) };
+    let location =
+        if here { format!("/{}", wanted.name) } else { format!("http://{}.s3.amazonaws.com/", wanted.name) };
     Ok(CreateBucketOutput { location: Some(location), ..CreateBucketOutput::default() })
 }
 

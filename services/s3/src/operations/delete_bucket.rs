@@ -11,7 +11,7 @@ use crate::errors::{self, Failure};
 use crate::{S3, store};
 
 pub(crate) const ACCESS: Access<DeleteBucket> =
-    Access::new("s3:DeleteBucket", |input, _| vec![bucket_arn(&input.bucket).into()]);
+    Access::new("s3:DeleteBucket", |input: &DeleteBucketRequest, _| vec![bucket_arn(&input.bucket).into()]);
 
 /// Removes an empty bucket. A `PutObject` at the same time either comes before and keeps the bucket, or finds none.
 pub(crate) async fn delete_bucket(

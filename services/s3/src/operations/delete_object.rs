@@ -14,7 +14,9 @@ use crate::object::{Object, ObjectKey, Place, object_arn};
 use crate::{S3, refusal, store};
 
 pub(crate) const ACCESS: Access<DeleteObject> =
-    Access::new("s3:DeleteObject", |input, _| vec![object_arn(&input.bucket, &input.key).into()]);
+    Access::new("s3:DeleteObject", |input: &DeleteObjectRequest, _| {
+        vec![object_arn(&input.bucket, &input.key).into()]
+    });
 
 /// Removes an object. That there is none is a success, unless a condition asks for one.
 pub(crate) async fn delete_object(
@@ -27,7 +29,8 @@ pub(crate) async fn delete_object(
     let key = S3::object_key(&input.key)?;
     let condition = input.if_match.map(WriteCondition::Matches);
     let owner = input.expected_bucket_owner.as_deref();
-    let deleted = s3.store.transact(|tx| delete(tx, &context, &name, &key, condition.as_ref(), owner)).await?;
+    let deleted =
+        s3.store.transact(|tx| delete(tx, &context, &name, &key, condition.as_ref(), owner)).await?;
     s3.discard(deleted.as_ref()).await;
     Ok(DeleteObjectOutput::default())
 }

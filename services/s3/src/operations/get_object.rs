@@ -12,8 +12,9 @@ use crate::reading::{Reading, read_request};
 use crate::record::corrupt;
 use crate::{checksum, errors};
 
-pub(crate) const ACCESS: Access<GetObject> =
-    Access::new("s3:GetObject", |input, _| vec![object_arn(&input.bucket, &input.key).into()]);
+pub(crate) const ACCESS: Access<GetObject> = Access::new("s3:GetObject", |input: &GetObjectRequest, _| {
+    vec![object_arn(&input.bucket, &input.key).into()]
+});
 
 /// How often a reader looks again when the blob that it was sent to has just been replaced.
 const ATTEMPTS_MAX: usize = 5;
@@ -31,7 +32,8 @@ pub(crate) async fn get_object(
             return Ok(output(reading, body));
         }
     }
-    let damaged = corrupt(format!("object {} of bucket {}", request.key, request.bucket), "its blob is not there");
+    let damaged =
+        corrupt(format!("object {} of bucket {}", request.key, request.bucket), "its blob is not there");
     Err(errors::store(damaged))
 }
 

@@ -10,7 +10,7 @@ use crate::S3;
 use crate::bucket::bucket_arn;
 
 pub(crate) const ACCESS: Access<HeadBucket> =
-    Access::new("s3:ListBucket", |input, _| vec![bucket_arn(&input.bucket).into()]);
+    Access::new("s3:ListBucket", |input: &HeadBucketRequest, _| vec![bucket_arn(&input.bucket).into()]);
 
 /// Says whether a bucket is there, and where.
 pub(crate) async fn head_bucket(

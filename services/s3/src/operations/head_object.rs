@@ -10,8 +10,9 @@ use crate::object::{Headers, object_arn};
 use crate::reading::read_request;
 use crate::{S3, checksum};
 
-pub(crate) const ACCESS: Access<HeadObject> =
-    Access::new("s3:GetObject", |input, _| vec![object_arn(&input.bucket, &input.key).into()]);
+pub(crate) const ACCESS: Access<HeadObject> = Access::new("s3:GetObject", |input: &HeadObjectRequest, _| {
+    vec![object_arn(&input.bucket, &input.key).into()]
+});
 
 /// What `GetObject` would answer, without the bytes.
 pub(crate) async fn head_object(

@@ -27,10 +27,12 @@ pub(crate) async fn list_buckets(
 ) -> Result<ListBucketsOutput, ServiceError> {
     let page_max = match input.max_buckets {
         None => PAGE_MAX,
-        Some(max) => usize::try_from(max).ok().filter(|max| (1..=PAGE_MAX).contains(max)).ok_or_else(|| {
-            let message = "Argument max-buckets must be an integer between 1 and 10000";
-            errors::invalid_argument("max-buckets", &max.to_string(), message)
-        })?,
+        Some(max) => {
+            usize::try_from(max).ok().filter(|max| (1..=PAGE_MAX).contains(max)).ok_or_else(|| {
+                let message = "Argument max-buckets must be an integer between 1 and 10000";
+                errors::invalid_argument("max-buckets", &max.to_string(), message)
+            })?
+        }
     };
     let after = match input.continuation_token.as_deref().filter(|token| !token.is_empty()) {
         None => None,

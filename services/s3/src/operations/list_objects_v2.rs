@@ -19,7 +19,7 @@ use crate::object::{Object, ObjectKey};
 use crate::{S3, owner, refusal, store, token};
 
 pub(crate) const ACCESS: Access<ListObjectsV2> =
-    Access::new("s3:ListBucket", |input, _| vec![bucket_arn(&input.bucket).into()]);
+    Access::new("s3:ListBucket", |input: &ListObjectsV2Request, _| vec![bucket_arn(&input.bucket).into()]);
 
 /// The most lines on a page.
 const PAGE_MAX: i32 = 1_000;
@@ -53,7 +53,9 @@ pub(crate) async fn list_objects_v2(
     for entry in entries {
         match entry {
             Entry::Object(key, object) => contents.push(object_entry(encode(&key), &object, shown_owner)),
-            Entry::CommonPrefix(prefix) => common_prefixes.push(CommonPrefix { prefix: Some(encode(&prefix)) }),
+            Entry::CommonPrefix(prefix) => {
+                common_prefixes.push(CommonPrefix { prefix: Some(encode(&prefix)) })
+            }
         }
     }
     Ok(ListObjectsV2Output {

@@ -18,8 +18,9 @@ use crate::object::{
 use crate::upload::{Expected, Received, receive};
 use crate::{S3, refusal, store};
 
-pub(crate) const ACCESS: Access<PutObject> =
-    Access::new("s3:PutObject", |input, _| vec![object_arn(&input.bucket, &input.key).into()]);
+pub(crate) const ACCESS: Access<PutObject> = Access::new("s3:PutObject", |input: &PutObjectRequest, _| {
+    vec![object_arn(&input.bucket, &input.key).into()]
+});
 
 /// What a request asks, its body apart.
 struct Request {
@@ -149,7 +150,14 @@ fn request(input: PutObjectRequest) -> Result<Request, ServiceError> {
         content_language: input.content_language,
         expires: input.expires,
     };
-    Ok(Request { bucket, key, expected_bucket_owner: input.expected_bucket_owner, condition, headers, metadata })
+    Ok(Request {
+        bucket,
+        key,
+        expected_bucket_owner: input.expected_bucket_owner,
+        condition,
+        headers,
+        metadata,
+    })
 }
 
 /// What the request says of its bytes.
