@@ -25,7 +25,7 @@ pub struct Lanes<K, J> {
     inner: Arc<Inner<K, J>>,
 }
 
-type Step<K, J> = Box<dyn Fn(K, Vec<J>) -> BoxFuture<'static, ()> + Send + Sync>;
+type Step<K, J> = Box<dyn Fn(Lanes<K, J>, K, Vec<J>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 struct Inner<K, J> {
     env: Env,
@@ -66,12 +66,18 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     J: Send + 'static,
 {
-    /// Lanes whose every batch is done by `step`, which answers each job itself.
-    pub fn new<F>(env: Env, name: &'static str, step: impl Fn(K, Vec<J>) -> F + Send + Sync + 'static) -> Self
+    /// Lanes whose every batch is done by `step`, which answers each job itself. It is passed the lanes, for
+    /// jobs that follow from these.
+    pub fn new<F>(
+        env: Env,
+        name: &'static str,
+        step: impl Fn(Self, K, Vec<J>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let step = Box::new(move |key, jobs| Box::pin(step(key, jobs)) as BoxFuture<'static, ()>);
+        let step =
+            Box::new(move |lanes, key, jobs| Box::pin(step(lanes, key, jobs)) as BoxFuture<'static, ()>);
         Self { inner: Arc::new(Inner { env, name, step, waiting: Mutex::default() }) }
     }
 
@@ -116,7 +122,8 @@ struct Runner<K: Eq + Hash, J> {
 impl<K: Clone + Eq + Hash, J> Runner<K, J> {
     async fn run(mut self) {
         while let Some(batch) = self.next_batch() {
-            (self.inner.step)(self.key.clone(), batch).await;
+            let lanes = Lanes { inner: Arc::clone(&self.inner) };
+            (self.inner.step)(lanes, self.key.clone(), batch).await;
         }
         self.ended = true;
     }
@@ -156,7 +163,7 @@ mod tests {
 
     fn counting_lanes(env: &Env, most_at_once: &Arc<Mutex<usize>>) -> Lanes<u8, Job> {
         let (inner, most, batches) = (env.clone(), Arc::clone(most_at_once), Arc::new(Mutex::new((0, 0))));
-        Lanes::new(env.clone(), "lane", move |_key, jobs: Vec<Job>| {
+        Lanes::new(env.clone(), "lane", move |_lanes, _key, jobs: Vec<Job>| {
             let (env, most, batches) = (inner.clone(), Arc::clone(&most), Arc::clone(&batches));
             async move {
                 let number = {
@@ -228,12 +235,15 @@ mod tests {
     fn a_lane_that_breaks_off_tells_those_who_wait_and_starts_anew() {
         let mut simulator = Simulator::new(1);
         let env = simulator.env();
-        let lanes: Lanes<u8, oneshot::Sender<bool>> =
-            Lanes::new(env.clone(), "lane", move |_key, jobs: Vec<oneshot::Sender<bool>>| async move {
+        let lanes: Lanes<u8, oneshot::Sender<bool>> = Lanes::new(
+            env.clone(),
+            "lane",
+            move |_lanes, _key, jobs: Vec<oneshot::Sender<bool>>| async move {
                 for job in jobs {
                     let _ = job.send(true);
                 }
-            });
+            },
+        );
         // What is left of a runner whose step panicked: its key, a waiting job, and then its drop.
         let (reply, mut waiting) = oneshot::channel();
         lanes.inner.lanes().insert(1, VecDeque::from([reply]));

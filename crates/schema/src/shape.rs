@@ -41,12 +41,14 @@ pub trait Structure: Shape {
 macro_rules! shape_of_structure {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::Shape for $type {
+            #[inline]
             fn from_value(value: $crate::Value) -> Result<Self, $crate::Mismatch> {
                 match value {
                     $crate::Value::Structure(fields) => $crate::Structure::from_fields(fields),
                     other => Err($crate::Mismatch::new("structure", &other)),
                 }
             }
+            #[inline]
             fn into_value(self) -> $crate::Value {
                 $crate::Value::Structure($crate::Structure::into_fields(self))
             }
@@ -105,7 +107,30 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
+/// The members of a structure, taken one after the other in the schema's order.
+#[derive(Debug)]
+pub struct Members {
+    fields: Fields,
+    schema: &'static Schema,
+    at: usize,
+}
+
+impl Members {
+    /// Takes the next one. An absent member is null, which only an `Option` (or a document) accepts.
+    pub fn next<T: Shape>(&mut self) -> Result<T, Mismatch> {
+        let at = self.at;
+        self.at += 1;
+        let value = self.fields.take(at).unwrap_or(Value::Null);
+        T::from_value(value).map_err(|mismatch| mismatch.within(self.schema.members()[at].name))
+    }
+}
+
 impl Fields {
+    /// Takes the members one after the other.
+    pub fn into_members(self, schema: &'static Schema) -> Members {
+        Members { fields: self, schema, at: 0 }
+    }
+
     /// Takes a member that the model requires; an absent one is a mismatch.
     pub fn required<T: Shape>(&mut self, schema: &'static Schema, at: usize) -> Result<T, Mismatch> {
         let value = self.take(at).unwrap_or(Value::Null);
@@ -195,7 +220,7 @@ impl Shape for Value {
 
 impl<T: Shape> Shape for Option<T> {
     fn from_value(value: Value) -> Result<Self, Mismatch> {
-        if value == Value::Null { Ok(None) } else { T::from_value(value).map(Some) }
+        if matches!(value, Value::Null) { Ok(None) } else { T::from_value(value).map(Some) }
     }
     fn into_value(self) -> Value {
         self.map_or(Value::Null, T::into_value)

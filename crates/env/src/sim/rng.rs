@@ -40,6 +40,7 @@ impl Rng {
     }
 
     /// A stream that goes its own way from here.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
         Self::new(self.next_u64())
     }
