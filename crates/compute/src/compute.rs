@@ -389,6 +389,10 @@ async fn serve_one(
     done: oneshot::Sender<InvokeOutcome>,
 ) {
     let (outcome, alive) = environment.invoke(request).await;
+    if alive == Alive::Yes {
+        // Before the caller knows: its next invocation is then kept for this environment.
+        inner.clone().step(Event::Answered(id), None);
+    }
     // Whoever asked may be gone; the invocation has happened all the same.
     let _ = done.send(outcome);
     if alive == Alive::Yes && environment.ready().await == Alive::Yes {

@@ -21,7 +21,7 @@ mod variables;
 
 pub use compute::{Compute, ComputeConfig};
 #[cfg(target_os = "linux")]
-pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main};
+pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
 pub use driver::{Level, StartError};
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 pub use output::{EnvironmentLog, LineSink, OutputSink};

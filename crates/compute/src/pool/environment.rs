@@ -172,11 +172,7 @@ impl Environment {
             Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge) => Alive::Yes,
             Err(_) => Alive::No,
         };
-        let memory_max_bytes = match &result {
-            // The peak that the kernel recorded is gone with the group, and was the limit.
-            Err(Failure::Exited(Exit::OutOfMemory)) => self.memory_bytes(),
-            _ => self.sandbox.memory_peak_bytes().unwrap_or(0),
-        };
+        let memory_max_bytes = self.sandbox.memory_peak_bytes().unwrap_or(0);
         if alive == Alive::No {
             self.sandbox.kill();
         }
@@ -195,17 +191,20 @@ impl Environment {
         (outcome, alive)
     }
 
-    /// Waits until it can take another invocation, or has ended.
+    /// Waits until it can take another invocation. One that does not come back within the function's timeout
+    /// is ended.
     pub(crate) async fn ready(&self) -> Alive {
-        tokio::select! {
-            biased;
-            () = self.exchange.ready() => Alive::Yes,
-            _ = self.sandbox.ended() => Alive::No,
-        }
-    }
-
-    fn memory_bytes(&self) -> u64 {
-        u64::from(self.spec.memory_mb) * 1024 * 1024
+        let ready = async {
+            tokio::select! {
+                biased;
+                () = self.exchange.ready() => Alive::Yes,
+                _ = self.sandbox.ended() => Alive::No,
+            }
+        };
+        self.env.timeout(self.spec.timeout, ready).await.unwrap_or_else(|_elapsed| {
+            self.sandbox.kill();
+            Alive::No
+        })
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Event {
     Abandoned(InvokeId),
     /// An environment can take an invocation: its first, or the next.
     Ready(EnvironmentId),
+    /// An environment has answered its invocation; `Ready` or `Ended` follows soon.
+    Answered(EnvironmentId),
     /// An environment could not be started; it is gone.
     StartFailed(EnvironmentId),
     /// An environment is gone.
@@ -67,6 +69,8 @@ enum Phase {
     Starting,
     Idle(Timestamp),
     Busy,
+    /// It has answered and has not asked for more yet: worth waiting for, being about to.
+    Finishing,
     Stopping,
 }
 
@@ -101,6 +105,13 @@ impl Pool {
             Event::Invoked(invoke, key) => self.invoked(invoke, key, &mut actions),
             Event::Abandoned(invoke) => self.waiting.retain(|(waiting, _)| *waiting != invoke),
             Event::Ready(id) => self.ready(now, id, &mut actions),
+            Event::Answered(id) => {
+                if let Some(environment) = self.environments.get_mut(&id)
+                    && environment.phase == Phase::Busy
+                {
+                    environment.phase = Phase::Finishing;
+                }
+            }
             Event::StartFailed(id) => self.start_failed(id, &mut actions),
             Event::Ended(id) => {
                 self.environments.remove(&id);
@@ -189,7 +200,7 @@ impl Pool {
         }
         let mut on_their_way: BTreeMap<&FunctionKey, usize> = BTreeMap::new();
         for environment in self.environments.values() {
-            if environment.phase == Phase::Starting && !environment.retired {
+            if matches!(environment.phase, Phase::Starting | Phase::Finishing) && !environment.retired {
                 *on_their_way.entry(&environment.key).or_default() += 1;
             }
         }

@@ -257,9 +257,7 @@ def prepare(environ):
     first = [task, f"/opt/python/{packages}", "/opt/python"]
     # What the script's directory and the variables put in front stays in front of the standard library.
     own = sys.path.pop(0)
-    sys.path[:] = first + sys.path + [f"{sys.prefix}/{packages}"]
-    if own not in sys.path:
-        sys.path.append(own)
+    sys.path[:] = first + sys.path + [own + "/site-packages"]
 
 
 def load(handler):

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use super::{InterpreterSearch, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
 
-pub(super) const RUNTIME: Runtime =
-    Runtime { prefix: "python", files: &[("bootstrap.py", include_str!("bootstrap.py"))], plan };
+pub(super) const RUNTIME: Runtime = Runtime {
+    prefix: "python",
+    files: &[("bootstrap.py", include_str!("bootstrap.py")), ("site-packages/.keep", "")],
+    plan,
+};
 
-/// Minor versions of Python 3 that are looked for.
-const MINORS: std::ops::RangeInclusive<u32> = 6..=30;
+/// Minor versions of Python 3 that are looked for; the bootstrap needs the first.
+const MINORS: std::ops::RangeInclusive<u32> = 8..=30;
 
 fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, String> {
-    let wanted: u32 = version.strip_prefix("3.").and_then(|minor| minor.parse().ok()).ok_or_else(|| {
-        format!("the runtime `python{version}` is not supported; supported are python3.6 and later")
-    })?;
+    let wanted: u32 = version
+        .strip_prefix("3.")
+        .and_then(|minor| minor.parse().ok())
+        .ok_or_else(|| format!("the runtime `python{version}` is not supported; supported are python3.x"))?;
     let found = find(wanted, context.search).ok_or_else(|| {
         format!(
             "no Python interpreter for the runtime `python3.{wanted}` was found in {} directories; install python3.{wanted}, \
@@ -94,12 +98,12 @@ impl Python {
         let packages = format!("lib/{name}/site-packages");
         if self.prefix.join(&packages).is_dir() {
             let path = format!("/var/lang/{packages}");
-            root.push(match context.bundled {
-                Some(bundled) => RootEntry::Bind { source: text(bundled)?, path },
-                None => RootEntry::Hidden { path },
-            });
+            root.push(RootEntry::Hidden { path });
         }
         root.push(RootEntry::Bind { source: text(context.files)?, path: "/var/runtime".into() });
+        if let Some(bundled) = context.bundled {
+            root.push(RootEntry::Bind { source: text(bundled)?, path: "/var/runtime/site-packages".into() });
+        }
         Ok(root)
     }
 }

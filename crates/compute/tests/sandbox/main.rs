@@ -2,6 +2,8 @@
 //!
 //! This program is also its own spawner, and the platform that a test kills.
 
+mod isolation;
+mod leftovers;
 mod life;
 mod rig;
 
@@ -9,9 +11,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
     apus_compute::spawner_main(std::env::args());
+    leftovers::platform_main(std::env::args());
     let arguments = Arguments::from_args();
     let mut trials: Vec<Trial> = Vec::new();
     trials.extend(life::trials());
+    trials.extend(isolation::trials());
+    trials.extend(leftovers::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Full) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -64,6 +64,22 @@ impl Rig {
         })
     }
 
+    /// Ends the platform, and sees that nothing is left of it.
+    pub(crate) async fn stop(self) {
+        self.compute.stop().await;
+        assert_eq!(self.leftovers(), Vec::<String>::new());
+    }
+
+    /// Processes that are in one of this platform's control groups.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        processes(&self.directory.join("run"))
+    }
+
+    /// Processes, control groups and mounts of this platform.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        leftovers(&self.directory.join("run"))
+    }
+
     pub(crate) async fn try_invoke(
         &self,
         function: &Function,
@@ -151,12 +167,34 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 #[derive(Default)]
 pub(crate) struct Ports {
     pub(crate) listeners: Mutex<Vec<std::net::TcpListener>>,
+    pub(crate) lines: Arc<Lines>,
 }
 
-struct Nowhere;
+/// Log lines as they come.
+#[derive(Default)]
+pub(crate) struct Lines {
+    lines: Mutex<Vec<String>>,
+    came: tokio::sync::Notify,
+}
 
-impl LineSink for Nowhere {
-    fn line(&self, _: Option<&str>, _: &str) {}
+impl Lines {
+    /// Waits for a line.
+    pub(crate) async fn heard(&self, wanted: &str) {
+        loop {
+            let came = self.came.notified();
+            if self.lines.lock().expect("no test panics here").iter().any(|line| line == wanted) {
+                return;
+            }
+            came.await;
+        }
+    }
+}
+
+impl LineSink for Lines {
+    fn line(&self, _: Option<&str>, line: &str) {
+        self.lines.lock().expect("no test panics here").push(line.to_owned());
+        self.came.notify_waiters();
+    }
 }
 
 impl EnvironmentPorts for Ports {
@@ -173,10 +211,42 @@ impl EnvironmentPorts for Ports {
     }
 
     fn log(&self, _: &str) -> Arc<dyn LineSink> {
-        Arc::new(Nowhere)
+        self.lines.clone()
     }
 
     fn serve_endpoint(&self, listener: std::net::TcpListener) {
         self.listeners.lock().expect("no test panics here").push(listener);
     }
+}
+
+fn groups(run_dir: &Path) -> Vec<PathBuf> {
+    let name = apus_compute::driver::namespaces::cgroup_name(run_dir).expect("the run directory exists");
+    let mut hierarchies = vec![PathBuf::from("/sys/fs/cgroup")];
+    hierarchies
+        .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
+    hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
+}
+
+/// Processes in the control groups of a platform.
+pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
+    let mut found = Vec::new();
+    for group in groups(run_dir) {
+        for slot in std::fs::read_dir(group).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(slot.path().join("cgroup.procs")).unwrap_or_default();
+            found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What is left of a platform: there must be nothing.
+pub(crate) fn leftovers(run_dir: &Path) -> Vec<String> {
+    let mut found: Vec<String> = processes(run_dir).into_iter().map(|pid| format!("process {pid}")).collect();
+    found.extend(groups(run_dir).into_iter().map(|group| format!("control group {}", group.display())));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("there is /proc");
+    let run_dir = run_dir.to_str().expect("test directories are UTF-8");
+    found.extend(mounts.lines().filter(|line| line.contains(run_dir)).map(|line| format!("mount {line}")));
+    found
 }

@@ -86,8 +86,20 @@ impl Groups {
         Self { layout, name: name.to_owned() }
     }
 
-    /// Makes the instance's own groups.
+    /// Makes the instance's own groups. Another instance that ends may remove what they share meanwhile.
     pub(super) fn prepare(&self) -> io::Result<()> {
+        const ATTEMPTS: u32 = 10;
+        let mut made = self.try_prepare();
+        for _ in 1..ATTEMPTS {
+            if !made.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                break;
+            }
+            made = self.try_prepare();
+        }
+        made
+    }
+
+    fn try_prepare(&self) -> io::Result<()> {
         match &self.layout {
             Layout::V1(roots) => {
                 for root in roots {
@@ -140,6 +152,10 @@ impl Groups {
                 }
             }
             remove(&directory)?;
+            if let Some(shared) = directory.parent() {
+                // Other instances may be in it, or be about to.
+                let _ = fs::remove_dir(shared);
+            }
         }
         Ok(ended)
     }

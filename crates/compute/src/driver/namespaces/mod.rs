@@ -89,8 +89,7 @@ struct Inner {
     table: Mutex<Table>,
     /// True once the spawner is gone.
     gone: watch::Sender<bool>,
-    /// Held by this process and the spawner: the next instance waits until both are gone.
-    _lock: File,
+    _locks: [File; 2],
 }
 
 /// What is running, and which slots are free.
@@ -110,7 +109,7 @@ struct Living {
 #[derive(Clone, Debug)]
 enum Ended {
     Refused(String),
-    Exit(Exit),
+    Exit(Exit, Option<u64>),
 }
 
 impl NamespaceDriver {
@@ -123,7 +122,7 @@ impl NamespaceDriver {
         };
         let mount_point = config.run_dir.join("root");
         mounts::prepare_mount_point(&mount_point).map_err(host("make the run directory"))?;
-        let lock = lock(&config.run_dir)?;
+        let locks = lock(&config.run_dir)?;
         let layout = Layout::detect().map_err(StartError::Host)?;
         let name = cgroup_name(&config.run_dir).map_err(host("find the run directory"))?;
         let groups = Groups::new(layout, &name);
@@ -131,7 +130,7 @@ impl NamespaceDriver {
 
         let (ours, theirs) = packet::pair(SocketFlags::empty()).map_err(host("make a socket"))?;
         rustix::io::ioctl_fionbio(&ours, true).map_err(|error| host("make a socket")(error.into()))?;
-        let lock_copy = lock.try_clone().map_err(host("share the lock"))?;
+        let lock_copy = locks[1].try_clone().map_err(host("share the lock"))?;
         let child = Command::new(&config.spawner_program)
             .arg(SPAWNER_ARGUMENT)
             .env_clear()
@@ -157,7 +156,7 @@ impl NamespaceDriver {
                 living: BTreeMap::new(),
             }),
             gone: watch::Sender::new(false),
-            _lock: lock,
+            _locks: locks,
             env: env.clone(),
         });
         env.spawn("sandbox reports", hear(inner.clone()));
@@ -316,14 +315,19 @@ impl Sandbox for NamespaceSandbox {
         let mut ended = self.ended.clone();
         Box::pin(async move {
             match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
-                Ok(Some(Ended::Exit(exit))) => exit,
+                Ok(Some(Ended::Exit(exit, _))) => exit,
                 _ => Exit::Killed,
             }
         })
     }
 
     fn memory_peak_bytes(&self) -> Option<u64> {
-        self.group.memory_peak_bytes()
+        match &*self.ended.borrow() {
+            // Its group's name may be another's by now.
+            Some(Ended::Exit(_, peak)) => *peak,
+            Some(Ended::Refused(_)) => None,
+            None => self.group.memory_peak_bytes(),
+        }
     }
 
     fn drain_output(&self) {
@@ -365,11 +369,11 @@ impl Inner {
     fn heard(&self, report: Report) {
         match report {
             Report::Refused { id, why } => self.forget(id, Ended::Refused(why)),
-            Report::Reaped { id, out_of_memory, .. } => {
+            Report::Reaped { id, out_of_memory, memory_peak_bytes } => {
                 let control = self.table().living.get(&id).map(|living| living.control.clone());
                 let Some(control) = control else { return };
                 let exit = if out_of_memory { Exit::OutOfMemory } else { last_words(control.get_ref()) };
-                self.forget(id, Ended::Exit(exit));
+                self.forget(id, Ended::Exit(exit, memory_peak_bytes));
             }
         }
     }
@@ -409,21 +413,48 @@ async fn hear(inner: Arc<Inner>) {
     inner.gone.send_replace(true);
     let left: Vec<u64> = inner.table().living.keys().copied().collect();
     for id in left {
-        inner.forget(id, Ended::Exit(Exit::Killed));
+        inner.forget(id, Ended::Exit(Exit::Killed, None));
     }
 }
 
-/// Waits until an earlier run's spawner is gone, then holds the directory.
-fn lock(run_dir: &Path) -> Result<File, StartError> {
-    let path = run_dir.join("sandboxes.lock");
-    let refused = |error: io::Error| StartError::Host(format!("lock {}: {error}", path.display()));
-    let file = File::create(&path).map_err(refused)?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|e| refused(e.into()))?;
-    Ok(file)
+/// Takes the directory for this process, refusing another that lives, and waits for the spawner of an earlier
+/// one that does not: the second lock is shared with the spawner.
+fn lock(run_dir: &Path) -> Result<[File; 2], StartError> {
+    use rustix::fs::FlockOperation::{LockExclusive, NonBlockingLockExclusive};
+
+    let take = |name: &str, how| {
+        let path = run_dir.join(name);
+        let refused = |why: String| StartError::Host(format!("lock {}: {why}", path.display()));
+        let file = File::create(&path).map_err(|error| refused(error.to_string()))?;
+        match rustix::fs::flock(&file, how) {
+            Ok(()) => Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(refused("another process uses this directory; end it or choose another directory".into()))
+            }
+            Err(error) => Err(refused(error.to_string())),
+        }
+    };
+    Ok([take("platform.lock", NonBlockingLockExclusive)?, take("sandboxes.lock", LockExclusive)?])
 }
 
-/// The groups of an instance are found again by its directory.
-fn cgroup_name(run_dir: &Path) -> io::Result<String> {
+/// Ends what an earlier run with this directory left behind and removes its control groups; returns how many
+/// processes there were. Waits for a spawner that is about to do it itself; refuses while a platform lives.
+/// [`NamespaceDriver::start`] does this too.
+pub fn sweep(run_dir: &Path) -> Result<u32, StartError> {
+    let host =
+        |error: io::Error| StartError::Host(format!("remove what an earlier run left behind: {error}"));
+    if !run_dir.exists() {
+        return Ok(0);
+    }
+    let _locks = lock(run_dir)?;
+    let groups =
+        Groups::new(Layout::detect().map_err(StartError::Host)?, &cgroup_name(run_dir).map_err(host)?);
+    groups.sweep().map_err(host)
+}
+
+/// The control groups of an instance, from the root of each hierarchy: found again by its directory, which must
+/// exist.
+pub fn cgroup_name(run_dir: &Path) -> io::Result<String> {
     let path = run_dir.canonicalize()?;
     // FNV-1a: short, and the same in every version.
     let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -225,14 +225,19 @@ impl Spawner {
         if memory {
             // The kernel kills one process; what is left of the function is of no use.
             kill(&living.process);
-            if let Some(events) = &living.memory_events {
-                let _ = rustix::io::read(events, &mut [0_u8; 8]);
-            }
-            return Ok(());
+            return self.forget_memory_events(id);
         }
         let Some(living) = self.living.remove(&id) else { return Ok(()) };
         let report = bury(id, &living);
         self.report(&report)
+    }
+
+    /// One event was enough; it stays readable for the end.
+    fn forget_memory_events(&self, id: u64) -> io::Result<()> {
+        match self.living.get(&id).and_then(|living| living.memory_events.as_ref()) {
+            Some(events) => Ok(epoll::delete(&self.events, events)?),
+            None => Ok(()),
+        }
     }
 
     fn report(&self, report: &Report) -> io::Result<()> {
@@ -266,9 +271,11 @@ fn bury(id: u64, living: &Living) -> Report {
         rustix::process::waitid(WaitId::PidFd(living.process.as_fd()), WaitIdOptions::EXITED),
         Err(rustix::io::Errno::INTR)
     ) {}
+    // The event comes before the kernel chooses whom to kill, and there may be nobody left to choose by then.
+    let event = living.memory_events.as_ref().map(|events| rustix::io::read(events, &mut [0_u8; 8]));
     let report = Report::Reaped {
         id,
-        out_of_memory: living.group.out_of_memory(),
+        out_of_memory: matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
         memory_peak_bytes: living.group.memory_peak_bytes(),
     };
     if let Err(error) = living.group.remove() {
