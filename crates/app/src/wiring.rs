@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use apus_env::Env;
 use apus_gateway::Health;
-use apus_kernel::{HttpFront, Keyspace, Lease, Outbox, Platform, Service};
+use apus_kernel::{HttpFront, Lease, Outbox, Platform, Service};
 use apus_service_iam::Mode;
 use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
-use apus_store::{Store, StoreError};
+use apus_store::{Key, Keyspace, Store, StoreError};
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -47,8 +47,20 @@ pub async fn start(foundation: Foundation) -> Result<Instance, StoreError> {
     Ok(Instance { platform, development, sessions, outbox })
 }
 
+/// The services of a store that nothing is done with: for listing what they implement.
+pub async fn inventory(env: &Env, store: &Store) -> Result<Vec<Service>, StoreError> {
+    let lease = Lease::acquire(store, lease_key()).await?;
+    let key = InstanceKey::load_or_create(store, env).await?;
+    Ok(services(env, store, &lease, &key))
+}
+
+/// Who owns every lane of this instance.
+fn lease_key() -> Key {
+    Keyspace::global("instance", "lease").key(("lanes",))
+}
+
 /// Every service, with what it stands on.
-pub fn services(env: &Env, store: &Store, lease: &Lease, key: &InstanceKey) -> Vec<Service> {
+fn services(env: &Env, store: &Store, lease: &Lease, key: &InstanceKey) -> Vec<Service> {
     vec![
         apus_service_iam::service(env.clone(), store.clone()),
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
