@@ -4,6 +4,8 @@
 //! that services build on. This crate knows nothing of AWS, and nothing above it knows which engine it uses.
 
 mod commit;
+pub mod disk;
+mod embedded;
 mod error;
 mod key;
 mod keyspace;
@@ -19,6 +21,7 @@ pub mod tuple;
 mod tx;
 mod watch;
 
+pub use embedded::{FORMAT, Options};
 pub use error::StoreError;
 pub use key::Key;
 pub use keyspace::Keyspace;
