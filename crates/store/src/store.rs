@@ -9,8 +9,9 @@ use std::time::Duration;
 use apus_env::Env;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::blobs::Blobs;
 use crate::commit::{Commit, Committer, Control, Journal, NoJournal, Outcome};
-use crate::disk::{Disk, RealDisk, io_error};
+use crate::disk::{Disk, RealDisk, SimDisk, io_error};
 use crate::embedded::{self, Options};
 use crate::error::StoreError;
 use crate::key::Key;
@@ -29,6 +30,7 @@ pub struct Store {
 
 struct Inner {
     shared: Arc<Shared>,
+    blobs: Blobs,
     commits: mpsc::Sender<Commit>,
     control: mpsc::UnboundedSender<Control>,
 }
@@ -41,7 +43,12 @@ impl Store {
     pub fn memory(env: &Env) -> Self {
         let shared = Arc::new(Shared::new(env.clone(), State::default()));
         let (control, control_receiver) = mpsc::unbounded_channel();
-        Self::start(shared, control, control_receiver, Box::new(NoJournal), false)
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::volatile());
+        let blobs = match Blobs::open(env, &disk) {
+            Ok(blobs) => blobs,
+            Err(error) => unreachable!("memory does not fail: {error}"),
+        };
+        Self::start(shared, blobs, (control, control_receiver), Box::new(NoJournal), false)
     }
 
     /// Opens the store on a disk, which is given one if it has none.
@@ -79,8 +86,8 @@ impl Store {
 
     pub(crate) fn start(
         shared: Arc<Shared>,
-        control: mpsc::UnboundedSender<Control>,
-        control_receiver: mpsc::UnboundedReceiver<Control>,
+        blobs: Blobs,
+        (control, control_receiver): (mpsc::UnboundedSender<Control>, mpsc::UnboundedReceiver<Control>),
         journal: Box<dyn Journal>,
         blocks: bool,
     ) -> Self {
@@ -93,7 +100,7 @@ impl Store {
         } else {
             env.spawn("store-commit", committer.run())
         };
-        Self { inner: Arc::new(Inner { shared, commits, control }) }
+        Self { inner: Arc::new(Inner { shared, blobs, commits, control }) }
     }
 
     /// Runs `body` as one serializable transaction and commits what it changed; when this returns `Ok`, the
@@ -147,6 +154,11 @@ impl Store {
     /// before looking, so that nothing falls between.
     pub fn watch(&self, prefix: &Key) -> Watch {
         self.inner.shared.watchers().watch(prefix)
+    }
+
+    /// The blobs beside the keys and values.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
     }
 
     /// The environment that the store runs in.

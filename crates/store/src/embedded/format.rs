@@ -1,5 +1,6 @@
 //! The number of the format that a data directory has. It comes first and goes last: what has none is no store.
 
+use crate::blobs::FOLDER;
 use crate::disk::{Disk, OpenMode, SyncPoint, io_error};
 use crate::error::StoreError;
 
@@ -12,15 +13,12 @@ const NAME: &str = "apus store";
 /// The longest content that can be one.
 const FILE_BYTES_MAX: u64 = 64;
 
-/// The folder in which blobs lie; it is made with the store.
-pub(crate) const BLOBS: &str = "blobs";
-
 /// Refuses a store of a newer release and what is no store, and gives an empty directory its number.
 pub(super) fn check_or_create(disk: &dyn Disk) -> Result<(), StoreError> {
     let names = disk.list("").map_err(io_error("listing the data directory"))?;
     if !names.iter().any(|name| name == FILE) {
         // The log and the base come only after the number is safe.
-        let ours = |name: &String| [TEMPORARY, BLOBS, "lock"].contains(&name.as_str());
+        let ours = |name: &String| [TEMPORARY, FOLDER, "lock"].contains(&name.as_str());
         if let Some(foreign) = names.iter().find(|name| !ours(name)) {
             let detail =
                 format!("it has no file `{FILE}`, but holds `{foreign}`: this is no store, or a part of one");
@@ -41,7 +39,7 @@ fn create(disk: &dyn Disk) -> Result<(), StoreError> {
     file.set_len(0).map_err(wrap)?;
     file.write_at(0, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(wrap)?;
     file.sync(SyncPoint::FormatFile).map_err(wrap)?;
-    disk.create_dir(BLOBS).map_err(wrap)?;
+    disk.create_dir(FOLDER).map_err(wrap)?;
     disk.rename(TEMPORARY, FILE).map_err(wrap)?;
     disk.sync_dir("", SyncPoint::FormatDir).map_err(wrap)
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use apus_env::Env;
 use tokio::sync::mpsc;
 
+use crate::blobs::Blobs;
 use crate::disk::{Disk, DiskLock, io_error};
 use crate::error::StoreError;
 use crate::shared::Shared;
@@ -55,6 +56,7 @@ impl Default for Options {
 pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result<Store, StoreError> {
     let lock = lock(disk.as_ref())?;
     format::check_or_create(disk.as_ref())?;
+    let blobs = Blobs::open(env, disk)?;
     let base = Arc::new(BaseStore::open(disk, options.cache_bytes, Some(lock))?);
     let mut state = State { base: Some(base.view()?), ..State::default() };
     let log = recovery::recover(env, disk, options, base.applied()?, &mut state)?;
@@ -62,7 +64,7 @@ pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result
     let (control, control_receiver) = mpsc::unbounded_channel();
     let journal =
         EmbeddedJournal::new(env.clone(), disk.clone(), options.clone(), log, base, control.downgrade());
-    Ok(Store::start(shared, control, control_receiver, Box::new(journal), true))
+    Ok(Store::start(shared, blobs, (control, control_receiver), Box::new(journal), true))
 }
 
 fn lock(disk: &dyn Disk) -> Result<DiskLock, StoreError> {
