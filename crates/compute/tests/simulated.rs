@@ -194,15 +194,16 @@ fn waiting_is_bounded_and_callers_may_leave() {
     let limits = PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::from_secs(1) };
     simulator.run(async {
         let compute = Compute::with_driver(env.clone(), Arc::new(driver), limits);
-        let (one, (two, three)) = futures_util::future::join(invoke(&compute, &env, "f", "after 1000"), async {
-            env.sleep(Duration::from_millis(10)).await;
-            futures_util::future::join(
-                env.timeout(Duration::from_millis(100), invoke(&compute, &env, "g", "x")),
-                invoke(&compute, &env, "h", "x"),
-            )
-            .await
-        })
-        .await;
+        let (one, (two, three)) =
+            futures_util::future::join(invoke(&compute, &env, "f", "after 1000"), async {
+                env.sleep(Duration::from_millis(10)).await;
+                futures_util::future::join(
+                    env.timeout(Duration::from_millis(100), invoke(&compute, &env, "g", "x")),
+                    invoke(&compute, &env, "h", "x"),
+                )
+                .await
+            })
+            .await;
         assert!(one.is_ok());
         assert!(two.is_err(), "it waits behind the first, longer than its caller");
         assert!(matches!(three, Err(InvokeError::Throttled(_))), "{three:?}");
