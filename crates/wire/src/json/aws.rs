@@ -1,0 +1,53 @@
+//! awsJson 1.0 and 1.1: the whole input and the whole output are one JSON object.
+
+use apus_schema::{Fields, OperationSchema, Protocol, ServiceSchema};
+
+use super::write::{Body, write_structure};
+use crate::faults::Facts;
+use crate::message::{Payload, Response};
+use crate::styles::Style;
+
+/// The protocol's content type.
+pub(crate) fn content_type(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::AwsJson10 => "application/x-amz-json-1.0",
+        _ => "application/x-amz-json-1.1",
+    }
+}
+
+/// Writes a success.
+pub(crate) fn write_output(
+    operation: &OperationSchema,
+    protocol: Protocol,
+    output: &Fields,
+    request_id: &str,
+) -> Response {
+    let mut body = String::new();
+    write_structure(&mut body, operation.output, output, Body::Whole, None);
+    let mut response = Response::new(operation.status);
+    response.set("content-type", content_type(protocol));
+    response.set("x-amzn-requestid", request_id);
+    response.body = Payload::Bytes(body.into());
+    response
+}
+
+/// Writes an error: its name in `__type`, its message, its members.
+pub(crate) fn write_error(
+    facts: &Facts<'_>,
+    service: Option<&ServiceSchema>,
+    protocol: Protocol,
+    request_id: &str,
+) -> Response {
+    let namespace =
+        if facts.schema.is_some() { Style::of(service).type_namespace } else { "com.amazon.coral.service#" };
+    let name = format!("{namespace}{}", facts.name);
+    let body = facts.json_body(Body::Whole, Some(("__type", &name)));
+    let mut response = Response::new(facts.status);
+    response.set("content-type", content_type(protocol));
+    response.set("x-amzn-requestid", request_id);
+    if let Some(query_error) = facts.query_error(service) {
+        response.set("x-amzn-query-error", &query_error);
+    }
+    response.body = Payload::Bytes(body.into());
+    response
+}
