@@ -52,7 +52,7 @@ impl Claim {
             (None, false) => Ok(None),
             (Some(_), true) => Err(AuthError::TwoMechanisms),
             (Some(authorization), false) => Self::of_header(&authorization, parts.headers).map(Some),
-            (None, true) => Self::of_query(query, parts.headers).map(Some),
+            (None, true) => Self::of_query(&query, parts.headers).map(Some),
         }
     }
 
@@ -121,7 +121,7 @@ impl Claim {
         })
     }
 
-    fn of_query(query: BTreeMap<&'static str, String>, headers: &HeaderMap) -> Result<Self, AuthError> {
+    fn of_query(query: &BTreeMap<&'static str, String>, headers: &HeaderMap) -> Result<Self, AuthError> {
         const NEEDED: [&str; 5] =
             ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE_PARAMETER, "X-Amz-Date", "X-Amz-SignedHeaders"];
         let missing: Vec<&str> = NEEDED.into_iter().filter(|name| !query.contains_key(name)).collect();

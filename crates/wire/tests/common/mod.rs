@@ -81,6 +81,7 @@ pub(crate) static KITCHEN: Schema = structure(
 /// The same and a document, which XML and CBOR do not have.
 pub(crate) static DOCUMENTED: Schema = structure("Documented", &[Member::new("document", &DOCUMENT)]);
 
+#[allow(clippy::needless_pass_by_value, reason = "a constant function takes a constant apart only by value")]
 const fn bound(location: Location, wire_name: &'static str, member: Member) -> Member {
     Member { location, wire_name, ..member }
 }

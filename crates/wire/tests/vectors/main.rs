@@ -4,17 +4,6 @@
 //! The vectors are read from a pinned download: the directory in `APUS_BOTOCORE`, or
 //! `target/botocore/botocore-1.44.5` in the workspace. Without it the test says so and checks nothing.
 
-mod compare;
-mod inputs;
-mod model;
-mod outputs;
-mod skipped;
-mod values;
-
-use std::path::{Path, PathBuf};
-
-use serde_json::Value as Json;
-
 /// Writes past the test harness, which keeps what a passing test prints to itself.
 macro_rules! say {
     ($($part:tt)*) => {{
@@ -22,6 +11,18 @@ macro_rules! say {
         let _ = writeln!(std::io::stderr(), $($part)*);
     }};
 }
+
+mod compare;
+mod inputs;
+mod model;
+mod outputs;
+mod services;
+mod skipped;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
 
 /// How many cases each direction has at least.
 const MIN_CASES: usize = 290;
@@ -107,12 +108,20 @@ fn run(direction: &str, check: fn(&Case<'_>) -> Result<(), String>) {
     assert!(only.is_some() || passed > MIN_CASES, "the vectors are not all there");
 }
 
+#[test]
+fn every_request_of_real_services_is_found_and_read() {
+    services::check();
+}
+
 fn vectors() -> Option<PathBuf> {
-    let root = std::env::var_os("APUS_BOTOCORE").map_or_else(
+    Some(botocore().join("tests/unit/protocols")).filter(|path| path.is_dir())
+}
+
+fn botocore() -> PathBuf {
+    std::env::var_os("APUS_BOTOCORE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/botocore/botocore-1.44.5"),
         PathBuf::from,
-    );
-    Some(root.join("tests/unit/protocols")).filter(|path| path.is_dir())
+    )
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

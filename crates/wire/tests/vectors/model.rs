@@ -61,6 +61,53 @@ pub(crate) fn service(
     })
 }
 
+/// A whole service as its own model describes it, in that protocol, under that name.
+pub(crate) fn whole_service(name: &'static str, model: &Json, protocol: Protocol) -> &'static ServiceSchema {
+    let metadata = &model["metadata"];
+    let signing_name = metadata["signingName"].as_str().unwrap_or(name).to_owned();
+    let service = |operations| {
+        leak(ServiceSchema {
+            name,
+            service_id: text(&metadata["serviceId"]),
+            signing_name: leak_text(signing_name.clone()),
+            endpoint_prefix: text(&metadata["endpointPrefix"]),
+            api_version: text(&metadata["apiVersion"]),
+            protocols: leak_all(vec![protocol]),
+            target_prefix: metadata["targetPrefix"].as_str().map(str::to_owned).map(leak_text),
+            xml_namespace: None,
+            query_compatible: false,
+            global: false,
+            operations,
+        })
+    };
+    let alone = service(&[]);
+    let shapes = &model["shapes"];
+    let operations = model["operations"].as_object().expect("a model has operations");
+    let mut made: Vec<_> = operations
+        .iter()
+        .map(|(name, given)| {
+            leak(OperationSchema {
+                service: alone,
+                name: leak_text(name.clone()),
+                method: text(&given["http"]["method"]),
+                uri: text(&given["http"]["requestUri"]),
+                status: given["http"]["responseCode"].as_u64().unwrap_or(200) as u16,
+                input: root(shapes, &given["input"]),
+                output: root(shapes, &given["output"]),
+                input_root: None,
+                input_namespace: None,
+                result_wrapper: given["output"]["resultWrapper"].as_str().map(str::to_owned).map(leak_text),
+                errors: &[],
+                auth: Auth::SigV4,
+                checksum: None,
+                readonly: false,
+            })
+        })
+        .collect();
+    made.sort_by_key(|operation| operation.name);
+    service(leak_all(made))
+}
+
 fn error_schema(case: &Case<'_>, name: &'static str) -> ErrorSchema {
     let shape = &case.suite["shapes"][name];
     let default = if shape["fault"] == true { 500 } else { 400 };
@@ -116,7 +163,15 @@ fn schema(shapes: &Json, name: &'static str, path: &mut Vec<&'static str>) -> &'
                 member.required = required.contains(&member.name);
                 member
             });
-            structure(members.collect(), payload)
+            let Kind::Structure { members, .. } = structure(members.collect(), payload) else {
+                unreachable!()
+            };
+            Kind::Structure {
+                members,
+                union: shape["union"] == true,
+                eventstream: shape["eventstream"] == true,
+                payload,
+            }
         }
         "list" => Kind::List {
             member: schema(shapes, text(&shape["member"]["shape"]), path),

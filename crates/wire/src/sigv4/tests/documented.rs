@@ -81,7 +81,7 @@ fn a_chunked_upload() {
     let mut body = chunks(signatures);
     body.extend_from_slice(b"\r\n");
     assert_eq!(body.len(), 66824);
-    decode(Streaming::Signed, verified.clone(), &body, &[]);
+    decode(Streaming::Signed, &verified, &body, &[]);
     assert_eq!(encode(Streaming::Signed, verified, &[]), body);
 }
 
@@ -107,7 +107,7 @@ fn a_chunked_upload_with_a_trailer() {
         let tail =
             format!("{}:{}{line_end}x-amz-trailer-signature:{signature}\r\n\r\n", trailer.0, trailer.1);
         body.extend_from_slice(tail.as_bytes());
-        decode(streaming, verified.clone(), &body, &[trailer]);
+        decode(streaming, &verified, &body, &[trailer]);
         if line_end == "\r\n" {
             assert_eq!(encode(streaming, verified.clone(), &[trailer]), body);
         }
@@ -136,7 +136,7 @@ fn chunks(signatures: [&str; 3]) -> Vec<u8> {
     body
 }
 
-fn decode(streaming: Streaming, verified: Verified, body: &[u8], trailers: &[(&str, &str)]) {
+fn decode(streaming: Streaming, verified: &Verified, body: &[u8], trailers: &[(&str, &str)]) {
     let names: Vec<&str> = trailers.iter().map(|(name, _)| *name).collect();
     for piece in [1, 7, 1000, body.len()] {
         let mut decoder = ChunkDecoder::signed(streaming, verified.clone(), Some(66560), &names);
@@ -158,7 +158,7 @@ fn decode(streaming: Streaming, verified: Verified, body: &[u8], trailers: &[(&s
 fn encode(streaming: Streaming, verified: Verified, trailers: &[(&str, &str)]) -> Vec<u8> {
     let mut encoder = ChunkEncoder::new(streaming, verified);
     let mut body = Vec::new();
-    encoder.chunk(&[b'a'; 65536], &mut body);
+    encoder.chunk(&vec![b'a'; 65536], &mut body);
     encoder.chunk(&[b'a'; 1024], &mut body);
     encoder.finish(trailers, &mut body);
     body
