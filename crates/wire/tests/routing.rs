@@ -61,6 +61,9 @@ fn objects_and_buckets_are_told_apart() {
     check("POST /photos/a?uploads", &[], "s3:CreateMultipartUpload");
     check("PUT /photos?lifecycle", &[], "s3:PutBucketLifecycleConfiguration");
     check("PUT /photos", &[], "s3:CreateBucket");
+    check("HEAD /photos/a?uploadId=1", &copy, "s3:HeadCopy");
+    check("HEAD /photos/a?uploadId=1", &[], "s3:HeadPart");
+    check("HEAD /photos/a", &[], "s3:HeadCopy");
     check("DELETE /photos", &[], "UnknownOperation: ");
 }
 
