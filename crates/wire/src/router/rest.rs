@@ -55,11 +55,12 @@ impl RestTable {
         for (service, protocol) in &services {
             let templates = self.templates.get(&(service.name, head.method.as_str()));
             for template in templates.into_iter().flatten() {
-                let Some(labels) = template.match_path(&parts) else { continue };
                 if !template.match_query(&query) {
                     continue;
                 }
-                found.push(Fit { service, protocol: *protocol, template, labels });
+                if let Some(labels) = template.match_path(&parts) {
+                    found.push(Fit { service, protocol: *protocol, template, labels });
+                }
             }
         }
         let best = found.iter().map(|fit| fit.template.rank()).max();
