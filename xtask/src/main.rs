@@ -1,1 +1,69 @@
-fn main() {}
+//! Every chore of the project behind one door: `cargo xtask <chore>`.
+//!
+//! Each chore is a module with `run(arguments)`; the table below is what `cargo xtask help` prints.
+
+mod codegen;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a chore answers: nothing, or what went wrong and what to do about it.
+type Outcome = Result<(), String>;
+
+struct Chore {
+    name: &'static str,
+    arguments: &'static str,
+    purpose: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const CHORES: &[Chore] = &[
+    Chore {
+        name: "codegen",
+        arguments: "[--check] [service…]",
+        purpose: "write the model crates from the API models; --check reports what would change",
+        run: codegen::run,
+    },
+    Chore {
+        name: "fetch",
+        arguments: "",
+        purpose: "download, verify and unpack the API models that codegen and tests read",
+        run: codegen::fetch,
+    },
+    Chore {
+        name: "tidy",
+        arguments: "",
+        purpose: "check which crate depends on which, and that generated files say so",
+        run: tidy::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map_or("help", String::as_str);
+    if matches!(name, "help" | "--help" | "-h") {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(chore) = CHORES.iter().find(|chore| chore.name == name) else {
+        eprint!("there is no chore `{name}`; these are:\n{}", help());
+        return ExitCode::FAILURE;
+    };
+    match (chore.run)(&arguments[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("usage: cargo xtask <chore> [arguments]\n\n");
+    for Chore { name, arguments, purpose, .. } in CHORES {
+        let call = format!("{name} {arguments}");
+        text += &format!("  {call:<30} {purpose}\n");
+    }
+    text
+}

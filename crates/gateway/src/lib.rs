@@ -1,1 +1,49 @@
 //! From a socket to the platform's door: accept, recognise, verify, decode, call, encode.
+//!
+//! [`Gateway::handle`] is the list of what happens to a request, in order. This crate knows no rule of any
+//! service; it refuses what it cannot verify.
+
+mod body;
+mod chain;
+mod health;
+mod hosts;
+mod identity;
+mod payload;
+mod server;
+
+use std::sync::Arc;
+
+use apus_kernel::{Credentials, Platform};
+use apus_wire::Router;
+
+pub use health::Health;
+pub use server::{CONNECTIONS_MAX, Stop};
+
+/// What listens, and whom it believes: identity depends on the listener that a request arrived at.
+pub struct Listener {
+    /// Whose access keys are accepted here.
+    pub credentials: Arc<dyn Credentials>,
+    /// The URL that clients reach this listener at, without a trailing slash: links in answers begin with it.
+    pub base_url: String,
+    /// Requests arrive over TLS.
+    pub secure: bool,
+}
+
+/// The way from bytes to the platform's door. One for all listeners.
+pub struct Gateway {
+    platform: Platform,
+    router: Router,
+}
+
+impl Gateway {
+    /// A gateway to that platform's services.
+    pub fn new(platform: Platform) -> Self {
+        let services: Vec<_> = platform.services().collect();
+        Self { platform, router: Router::new(&services) }
+    }
+
+    /// The platform behind it.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+}

@@ -46,17 +46,40 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
+/// What comes after the bytes, filled in by the stream at its end: `aws-chunked` sends checksums there.
+#[derive(Clone, Debug, Default)]
+pub struct Trailers(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Trailers {
+    /// Sets what came, as names in lower case with their values.
+    pub fn set(&self, trailers: Vec<(String, String)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trailers;
+    }
+
+    /// The value of that name (in lower case), once the stream has ended.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let trailers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        trailers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+    }
+}
+
 /// A streaming body. Clones share the one stream, which the first reader takes.
 #[derive(Clone, Default)]
 pub struct Body {
     length: Option<u64>,
     stream: Arc<Mutex<Option<ByteStream>>>,
+    trailers: Trailers,
 }
 
 impl Body {
     /// A body that flows; `length` in bytes where known in advance.
     pub fn streaming(stream: ByteStream, length: Option<u64>) -> Self {
-        Self { length, stream: Arc::new(Mutex::new(Some(stream))) }
+        Self::with_trailers(stream, length, Trailers::default())
+    }
+
+    /// A body that flows, whose stream sets the trailers before it ends.
+    pub fn with_trailers(stream: ByteStream, length: Option<u64>, trailers: Trailers) -> Self {
+        Self { length, stream: Arc::new(Mutex::new(Some(stream))), trailers }
     }
 
     /// A body held whole.
@@ -74,6 +97,11 @@ impl Body {
     /// The length in bytes, where known in advance.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// What came after the bytes; empty until the stream has ended.
+    pub fn trailers(&self) -> &Trailers {
+        &self.trailers
     }
 
     /// The stream; an error for every reader but the first.

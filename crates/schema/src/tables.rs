@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 
+use crate::Structure as _;
+
 /// One AWS service, as its API model describes it.
 #[derive(Debug)]
 pub struct ServiceSchema {
@@ -112,6 +114,33 @@ pub struct OperationSchema {
     pub readonly: bool,
 }
 
+impl OperationSchema {
+    /// A signed operation without input, output, errors and anything unusual, to be refined by struct update.
+    pub const fn new(
+        service: &'static ServiceSchema,
+        name: &'static str,
+        method: &'static str,
+        uri: &'static str,
+    ) -> Self {
+        Self {
+            service,
+            name,
+            method,
+            uri,
+            status: 200,
+            input: crate::Unit::SCHEMA,
+            output: crate::Unit::SCHEMA,
+            input_root: None,
+            input_namespace: None,
+            result_wrapper: None,
+            errors: &[],
+            auth: Auth::SigV4,
+            checksum: None,
+            readonly: false,
+        }
+    }
+}
+
 /// One modelled error.
 #[derive(Debug)]
 pub struct ErrorSchema {
@@ -152,6 +181,67 @@ impl Schema {
     /// A shape without constraints.
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, min: None, max: None, pattern: None, enumeration: &[], sensitive: false }
+    }
+
+    /// A structure; at most one of its members is the HTTP payload.
+    pub const fn structure(name: &'static str, members: &'static [Member]) -> Self {
+        Self::new(name, Kind::Structure { members, union: false, eventstream: false, payload: None })
+    }
+
+    /// A structure of which exactly one member is set.
+    pub const fn union(name: &'static str, members: &'static [Member]) -> Self {
+        Self::new(name, Kind::Structure { members, union: true, eventstream: false, payload: None })
+    }
+
+    /// A structure of which each member is an event of a stream.
+    pub const fn events(name: &'static str, members: &'static [Member]) -> Self {
+        Self::new(name, Kind::Structure { members, union: false, eventstream: true, payload: None })
+    }
+
+    /// A text that should be one of these.
+    pub const fn enumeration(name: &'static str, values: &'static [&'static str]) -> Self {
+        let mut schema = Self::new(name, Kind::String);
+        schema.enumeration = values;
+        schema
+    }
+
+    /// The same, with a least length or value.
+    #[must_use]
+    pub const fn min(mut self, min: i64) -> Self {
+        self.min = Some(min);
+        self
+    }
+
+    /// The same, with a greatest length or value.
+    #[must_use]
+    pub const fn max(mut self, max: i64) -> Self {
+        self.max = Some(max);
+        self
+    }
+
+    /// The same, with an expression that a string must match.
+    #[must_use]
+    pub const fn pattern(mut self, pattern: &'static Pattern) -> Self {
+        self.pattern = Some(pattern);
+        self
+    }
+
+    /// The same, not to be logged.
+    #[must_use]
+    pub const fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+
+    /// The same structure, of which the member at that place is the HTTP payload.
+    #[must_use]
+    pub const fn with_payload(mut self, at: usize) -> Self {
+        let Kind::Structure { members, ref mut payload, .. } = self.kind else {
+            panic!("only a structure has a payload")
+        };
+        assert!(at < members.len(), "the payload is one of the members");
+        *payload = Some(at);
+        self
     }
 
     /// The members of a structure; none for any other kind.
@@ -291,6 +381,94 @@ impl Member {
     }
 }
 
+/// What generated tables are written with: each names what differs from [`Member::new`].
+impl Member {
+    /// The same, required.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The same, elsewhere in the HTTP message, under that name.
+    #[must_use]
+    pub const fn at(mut self, location: Location, wire_name: &'static str) -> Self {
+        self.location = location;
+        self.wire_name = wire_name;
+        self
+    }
+
+    /// The same, under another name on the wire.
+    #[must_use]
+    pub const fn wire(mut self, name: &'static str) -> Self {
+        self.wire_name = name;
+        self
+    }
+
+    /// The same, under another name in the query protocol of an older model.
+    #[must_use]
+    pub const fn query(mut self, name: &'static str) -> Self {
+        self.query_name = Some(name);
+        self
+    }
+
+    /// The same list or map, without a container.
+    #[must_use]
+    pub const fn flattened(mut self) -> Self {
+        self.flattened = true;
+        self
+    }
+
+    /// The same, with an instant's format.
+    #[must_use]
+    pub const fn timestamp_format(mut self, format: TimestampFormat) -> Self {
+        self.timestamp_format = Some(format);
+        self
+    }
+
+    /// The same, as an attribute of the structure's element.
+    #[must_use]
+    pub const fn xml_attribute(mut self) -> Self {
+        self.xml_attribute = true;
+        self
+    }
+
+    /// The same, with a namespace declared on its element.
+    #[must_use]
+    pub const fn xml_namespace(mut self, prefix: Option<&'static str>, uri: &'static str) -> Self {
+        self.xml_namespace = Some(XmlNamespace { prefix, uri });
+        self
+    }
+
+    /// The same, filled in by the client where the caller did not.
+    #[must_use]
+    pub const fn idempotency_token(mut self) -> Self {
+        self.idempotency_token = true;
+        self
+    }
+
+    /// The same, as base64 of JSON in a header.
+    #[must_use]
+    pub const fn json_value(mut self) -> Self {
+        self.json_value = true;
+        self
+    }
+
+    /// The same, as an event's payload.
+    #[must_use]
+    pub const fn event_payload(mut self) -> Self {
+        self.event_payload = true;
+        self
+    }
+
+    /// The same, as one of an event's headers.
+    #[must_use]
+    pub const fn event_header(mut self) -> Self {
+        self.event_header = true;
+        self
+    }
+}
+
 /// Where in the HTTP message a member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -345,16 +523,72 @@ impl Pattern {
         self.source
     }
 
-    /// Whether the whole text matches. An expression outside the regular languages (a look-ahead)
-    /// constrains nothing; the generator lists those, and the service's rules check them.
+    /// Whether the whole text matches. An expression that is not supported constrains nothing.
     pub fn matches(&self, text: &str) -> bool {
-        let compiled = self.compiled.get_or_init(|| Regex::new(&format!("^(?:{})$", self.source)).ok());
-        compiled.as_ref().is_none_or(|regex| regex.is_match(text))
+        self.compiled.get_or_init(|| compile(self.source)).as_ref().is_none_or(|regex| regex.is_match(text))
     }
+
+    /// Whether an expression is within the regular languages; a look-ahead is not. The generator leaves out
+    /// and lists those that are not, and the service's rules check them.
+    pub fn is_supported(source: &str) -> bool {
+        compile(source).is_some()
+    }
+}
+
+/// Compiles a model's expression. AWS's engine takes `\d`, `\s` and `\w` for ASCII only.
+fn compile(source: &str) -> Option<Regex> {
+    let mut regex = String::from("^(?:");
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match (character, if character == '\\' { characters.next() } else { None }) {
+            ('\\', Some('d')) => regex += "[0-9]",
+            ('\\', Some('D')) => regex += "[^0-9]",
+            ('\\', Some('s')) => regex += r"[ \t\n\x0B\f\r]",
+            ('\\', Some('S')) => regex += r"[^ \t\n\x0B\f\r]",
+            ('\\', Some('w')) => regex += "[0-9A-Za-z_]",
+            ('\\', Some('W')) => regex += "[^0-9A-Za-z_]",
+            (character, escaped) => {
+                regex.push(character);
+                regex.extend(escaped);
+            }
+        }
+    }
+    regex += ")$";
+    Regex::new(&regex).ok()
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pattern({})", self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &'static str, accepted: &[&str], refused: &[&str]) {
+        let pattern = Pattern::new(pattern);
+        assert!(Pattern::is_supported(pattern.source()), "{pattern:?}");
+        for text in accepted {
+            assert!(pattern.matches(text), "{pattern:?} refuses {text:?}");
+        }
+        for text in refused {
+            assert!(!pattern.matches(text), "{pattern:?} accepts {text:?}");
+        }
+    }
+
+    #[test]
+    fn classes_are_of_ascii_inside_and_outside_of_brackets() {
+        check(r"[\w+=,.@-]+", &["a_Z9@-"], &["é", "a b", ""]);
+        check(r"v\d\S\s\W", &["v1x !"], &["v٣x !", "v1  !", "v1xx!"]);
+        check(r"\\d", &["\\d"], &["1"]);
+        check(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", &["é 9", ""], &["!"]);
+    }
+
+    #[test]
+    fn a_look_ahead_is_not_supported_and_constrains_nothing() {
+        assert!(!Pattern::is_supported("(?!^[0-9]+$)([a-z]+)"));
+        assert!(Pattern::new("(?!^[0-9]+$)([a-z]+)").matches("!"));
     }
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use crate::{Body, Schema};
 
 /// A value of any shape. Which variant a shape takes follows from its [`crate::Kind`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// An absent element of a sparse list or map, or a document's null.
+    #[default]
     Null,
     /// A boolean.
     Boolean(bool),
@@ -82,6 +83,16 @@ impl Fields {
     /// No member set.
     pub fn new(schema: &Schema) -> Self {
         Self(vec![None; schema.members().len()])
+    }
+
+    /// No member set, with room for so many; [`Self::push`] fills them in the schema's order.
+    pub fn with_capacity(members: usize) -> Self {
+        Self(Vec::with_capacity(members))
+    }
+
+    /// Appends the next member of the schema; null means absent.
+    pub fn push(&mut self, value: Value) {
+        self.0.push(if let Value::Null = value { None } else { Some(value) });
     }
 
     /// The member at that place.

@@ -1,1 +1,39 @@
-//! SQS: queues.
+//! SQS: standard queues. Purpose, key layout, invariants and deviations stand in the README.
+//!
+//! [`service`] is the registration table: read it first.
+
+mod errors;
+mod message;
+mod operations;
+mod queue;
+mod receipt;
+mod store;
+mod traffic;
+
+use apus_env::Env;
+use apus_kernel::{Lease, Service};
+use apus_model_sqs::SERVICE;
+use apus_store::Store;
+
+use crate::operations::{create_queue, delete_message, get_queue_url, receive_message, send_message};
+use crate::traffic::Traffic;
+
+/// What every operation is passed.
+pub(crate) struct Sqs {
+    env: Env,
+    store: Store,
+    lease: Lease,
+    traffic: Traffic,
+}
+
+/// The service on that store, owning its queues under that lease.
+pub fn service(env: Env, store: Store, lease: Lease) -> Service {
+    let traffic = Traffic::new(env.clone(), store.clone(), lease.clone());
+    Service::of(&SERVICE, Sqs { env, store, lease, traffic })
+        .operation(create_queue::ACCESS, create_queue::create_queue)
+        .operation(delete_message::ACCESS, delete_message::delete_message)
+        .operation(get_queue_url::ACCESS, get_queue_url::get_queue_url)
+        .operation(receive_message::ACCESS, receive_message::receive_message)
+        .operation(send_message::ACCESS, send_message::send_message)
+        .build()
+}

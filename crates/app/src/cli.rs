@@ -1,0 +1,75 @@
+//! The command line: what can be asked of the binary, with the help that people read.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "apus", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the platform in the foreground, until SIGTERM or Ctrl-C
+    Start(Start),
+    /// Say what this host offers for isolating functions, and what to do about what it lacks
+    Doctor,
+    /// Check a store that no running instance holds
+    Fsck(DataDir),
+    /// Copy a store that no running instance holds into a new directory
+    Backup(Backup),
+    /// Lay a backup out as a data directory
+    Restore(Restore),
+    /// List the operations that are implemented, as JSON
+    Operations,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// The TCP port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 4566, env = "APUS_PORT")]
+    pub(crate) port: u16,
+    /// The address to listen on; anything but loopback is reachable by others
+    #[arg(long, default_value = "127.0.0.1", env = "APUS_BIND")]
+    pub(crate) bind: IpAddr,
+    /// Where the state lives
+    #[arg(long, default_value = ".apus", env = "APUS_DATA_DIR", conflicts_with = "ephemeral")]
+    pub(crate) data_dir: PathBuf,
+    /// Keep all state in memory: nothing survives the process
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Run functions although this host isolates them less than fully
+    #[arg(long, value_name = "LEVEL", env = "APUS_ACCEPT_ISOLATION")]
+    pub(crate) accept_isolation: Option<String>,
+    /// How much to log to stderr: error, warn, info, debug or trace
+    #[arg(long, default_value = "warn", env = "APUS_LOG")]
+    pub(crate) log: tracing::Level,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// Where the state lives
+    #[arg(long, default_value = ".apus", env = "APUS_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) source: DataDir,
+    /// The new directory for the backup
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The directory that `apus backup` wrote
+    pub(crate) source: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: DataDir,
+}

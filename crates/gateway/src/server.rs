@@ -1,0 +1,107 @@
+//! Accepts connections on a listener and serves HTTP/1.1 on each, until told to stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use crate::body::Leaving;
+use crate::{Gateway, Listener};
+
+/// The most connections that one listener holds open; further ones wait in the kernel's backlog.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// A client that has not sent its request's head by then is disconnected.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// After an accept failed for want of descriptors, the time until the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Tells listeners to stop; those that hold a clone finish their connections first.
+pub type Stop = watch::Receiver<bool>;
+
+impl Gateway {
+    /// Serves a socket until `stop` turns true, then lets open requests finish.
+    pub async fn serve(self: Arc<Self>, socket: TcpListener, listener: Arc<Listener>, mut stop: Stop) {
+        let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+        let env = self.platform().env().clone();
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let connection = serve_connection(
+                        Arc::clone(&self),
+                        stream,
+                        peer,
+                        Arc::clone(&listener),
+                        stop.clone(),
+                    );
+                    env.spawn("connection", async move {
+                        connection.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "could not accept a connection");
+                    env.sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        // Every place back means that every connection has ended.
+        let _ended = places.acquire_many(CONNECTIONS_MAX as u32).await;
+    }
+}
+
+/// Returns once the flag is up, or whoever could raise it is gone.
+async fn stopped(stop: &mut Stop) {
+    let _flag = stop.wait_for(|stopping| *stopping).await;
+}
+
+fn serve_connection(
+    gateway: Arc<Gateway>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    listener: Arc<Listener>,
+    mut stop: Stop,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        // Answers are small and latency counts; without this, Nagle holds them for the peer's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "could not set TCP_NODELAY");
+        }
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
+            async move {
+                let request = request.map(crate::body::from_http);
+                let response = gateway.handle(&listener, Some(peer), request).await;
+                Ok::<Response<Leaving>, Infallible>(response.map(Leaving::from))
+            }
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
+        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "a connection ended early");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a call needs to be allowed, and the port that decides it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use apus_schema::{Operation, ServiceError};
+
+use crate::{Arn, Caller, Context};
+
+/// A future of the ports, which are used behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An operation's IAM action, and the resources that a call of it touches.
+///
+/// Actions and resources are those of AWS's Service Authorization Reference.
+pub struct Access<O: Operation> {
+    /// `sqs:SendMessage`.
+    pub action: &'static str,
+    /// The resources, from the input and the place that the caller calls for.
+    pub resources: fn(&O::Input, &Caller) -> Vec<Resource>,
+}
+
+impl<O: Operation> Access<O> {
+    /// The action on these resources.
+    pub const fn new(action: &'static str, resources: fn(&O::Input, &Caller) -> Vec<Resource>) -> Self {
+        Self { action, resources }
+    }
+
+    /// An action of no particular resource: policies must allow it on `*`.
+    pub const fn on_all(action: &'static str) -> Self {
+        Self { action, resources: |_, _| vec![Resource::All] }
+    }
+
+    /// Anybody with valid credentials may call it, as `GetCallerIdentity`.
+    pub const fn free(action: &'static str) -> Self {
+        Self { action, resources: |_, _| Vec::new() }
+    }
+}
+
+/// What an action touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// One resource.
+    Arn(Arn),
+    /// No resource in particular: `*`.
+    All,
+}
+
+impl From<Arn> for Resource {
+    fn from(arn: Arn) -> Self {
+        Self::Arn(arn)
+    }
+}
+
+/// A question to the [`Authorizer`].
+#[derive(Clone, Debug)]
+pub struct AccessRequest<'a> {
+    /// The call that it is about.
+    pub context: &'a Context,
+    /// `sqs:SendMessage`.
+    pub action: &'static str,
+    /// What it touches.
+    pub resource: Resource,
+    /// Condition keys: `aws:SourceIp` and the like, each with its values.
+    pub conditions: BTreeMap<String, Vec<String>>,
+}
+
+/// Decides whether a call is allowed. A denial is the error that the caller reads.
+pub trait Authorizer: Send + Sync + 'static {
+    /// Allowed, or the denial. What cannot be decided is denied.
+    fn authorize<'a>(&'a self, request: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>>;
+}

@@ -1,0 +1,71 @@
+//! The second kind of registration: HTTP requests that are no API operation (health, function URLs, websites).
+
+use apus_schema::Body;
+use http::{Request, Response};
+
+use crate::Platform;
+use crate::access::BoxFuture;
+
+/// A front claims some requests and answers them itself.
+pub trait HttpFront: Send + Sync + 'static {
+    /// For logs and the table of fronts.
+    fn name(&self) -> &'static str;
+    /// Which requests are its own. Two fronts that overlap are a defect, which a test of the table finds.
+    fn claims(&self) -> Claims;
+    /// Answers one; it authenticates as its protocol says.
+    fn handle(&self, platform: Platform, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
+}
+
+/// Which requests a front claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claims {
+    /// Every path at or below this one, on any host: `/_apus`.
+    Path(&'static str),
+    /// Every path on hosts with this suffix: `.lambda-url.us-east-1.localhost`.
+    HostSuffix(&'static str),
+}
+
+impl Claims {
+    /// Whether a request is claimed. `host` is without its port.
+    pub fn matches(&self, host: &str, path: &str) -> bool {
+        match self {
+            Self::Path(prefix) => {
+                path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::HostSuffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+        }
+    }
+
+    /// Whether some request is claimed by both on grounds of the same kind.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(a), Self::Path(b)) => Self::Path(a).matches("", b) || Self::Path(b).matches("", a),
+            (Self::HostSuffix(a), Self::HostSuffix(b)) => a.ends_with(b) || b.ends_with(a),
+            // Hosts are asked before paths.
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_claims_what_lies_below_it_and_no_longer_name() {
+        let front = Claims::Path("/_apus");
+        for (path, claimed) in
+            [("/_apus", true), ("/_apus/health", true), ("/_apuss", false), ("/", false), ("/x/_apus", false)]
+        {
+            assert_eq!(front.matches("localhost", path), claimed, "{path}");
+        }
+    }
+
+    #[test]
+    fn overlaps_are_seen_from_both_sides() {
+        let (all, health) = (Claims::Path("/_apus"), Claims::Path("/_apus/health"));
+        assert!(all.overlaps(&health) && health.overlaps(&all));
+        assert!(!health.overlaps(&Claims::Path("/_apus/help")));
+        assert!(Claims::HostSuffix(".b.localhost").overlaps(&Claims::HostSuffix(".localhost")));
+    }
+}

@@ -1,0 +1,182 @@
+//! The door: every call of every operation, from a socket or from another service, passes here.
+//!
+//! One list in [`Platform::run`]: find, type, authorise, handle, meter. Identity was settled by the
+//! listener, before the door.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use apus_env::{Env, Task};
+use apus_schema::{Common, Fields, Operation, OperationSchema, ServiceError, ServiceSchema, Structure};
+use tracing::{debug, error};
+
+use crate::access::{AccessRequest, Authorizer};
+use crate::meter::{Count, Meter};
+use crate::service::{Implementation, Prepared, Worker};
+use crate::{Caller, Context, HttpFront, Origin, Resource, Service};
+
+/// The platform: the services that are mounted, and the door to them. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Platform(Arc<Inner>);
+
+struct Inner {
+    env: Env,
+    services: BTreeMap<&'static str, &'static ServiceSchema>,
+    implementations: BTreeMap<(&'static str, &'static str), Implementation>,
+    fronts: Vec<Arc<dyn HttpFront>>,
+    authorizer: Box<dyn Authorizer>,
+    meter: Meter,
+    workers: Mutex<Vec<Task>>,
+}
+
+impl Platform {
+    /// Mounts the services and starts their workers. Two services of one name, or two fronts that claim
+    /// the same requests, are a defect of the wiring.
+    pub fn start(env: Env, services: Vec<Service>, authorizer: impl Authorizer) -> Self {
+        let mut schemas = BTreeMap::new();
+        let mut implementations = BTreeMap::new();
+        let mut fronts: Vec<Arc<dyn HttpFront>> = Vec::new();
+        let mut workers: Vec<Worker> = Vec::new();
+        for service in services {
+            let name = service.schema.name;
+            assert!(schemas.insert(name, service.schema).is_none(), "{name} is mounted twice");
+            for one in service.implementations {
+                implementations.insert((name, one.schema.name), one);
+            }
+            for front in service.fronts {
+                let rival = fronts.iter().find(|other| other.claims().overlaps(&front.claims()));
+                assert!(rival.is_none(), "{} claims the requests of another front", front.name());
+                fronts.push(front);
+            }
+            workers.extend(service.workers);
+        }
+        let inner = Inner {
+            env,
+            services: schemas,
+            implementations,
+            fronts,
+            authorizer: Box::new(authorizer),
+            meter: Meter::default(),
+            workers: Mutex::default(),
+        };
+        let platform = Self(Arc::new(inner));
+        platform.start_workers(workers);
+        platform
+    }
+
+    fn start_workers(&self, workers: Vec<Worker>) {
+        let mut tasks = self.0.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in workers {
+            tasks.push(self.env().spawn(worker.name, (worker.start)(self.clone())));
+        }
+    }
+
+    /// Ends the workers. Calls under way finish.
+    pub fn stop(&self) {
+        for task in self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
+        }
+    }
+
+    /// Time, chance and spawning.
+    pub fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    /// The models of the mounted services.
+    pub fn services(&self) -> impl Iterator<Item = &'static ServiceSchema> {
+        self.0.services.values().copied()
+    }
+
+    /// The fronts, for the gateway.
+    pub fn fronts(&self) -> &[Arc<dyn HttpFront>] {
+        &self.0.fronts
+    }
+
+    /// The counts of all operations called since the start: service, operation, count.
+    pub fn counts(&self) -> Vec<(&'static str, &'static str, Count)> {
+        self.0.meter.read()
+    }
+
+    /// A context for a call from that caller. Without a request id of the transport, one is made.
+    pub fn context(&self, caller: Caller, origin: Origin, request_id: Option<String>) -> Context {
+        let request_id = request_id.unwrap_or_else(|| self.env().uuid_v4());
+        Context::new(self.clone(), caller, origin, request_id)
+    }
+
+    /// Calls an operation, typed. Handlers use [`Context::call`].
+    pub async fn call<O: Operation>(
+        &self,
+        context: Context,
+        input: O::Input,
+    ) -> Result<O::Output, ServiceError> {
+        let output = self.dispatch(O::SCHEMA, context, input.into_fields()).await?;
+        O::Output::from_fields(output).map_err(ServiceError::internal)
+    }
+
+    /// Calls an operation with an input that was read and checked against the model.
+    pub async fn dispatch(
+        &self,
+        operation: &'static OperationSchema,
+        context: Context,
+        input: Fields,
+    ) -> Result<Fields, ServiceError> {
+        let started = self.env().monotonic();
+        let (service, name) = (operation.service.name, operation.name);
+        let request_id = context.request_id.clone();
+        let answer = self.run(operation, context, input).await;
+        let duration = self.env().monotonic().saturating_sub(started);
+        match &answer {
+            Ok(_) => debug!(service, operation = name, request_id, ?duration, "answered"),
+            Err(refused) if refused.fault() == apus_schema::Fault::Sender => {
+                debug!(service, operation = name, request_id, ?duration, error = %refused, "refused");
+            }
+            Err(failed) => error!(service, operation = name, request_id, error = %failed, "failed"),
+        }
+        self.0.meter.record(operation, answer.as_ref().err().map(ServiceError::fault), duration);
+        answer
+    }
+
+    /// Find, type, authorise, handle.
+    async fn run(
+        &self,
+        operation: &'static OperationSchema,
+        context: Context,
+        input: Fields,
+    ) -> Result<Fields, ServiceError> {
+        let key = (operation.service.name, operation.name);
+        let Some(implementation) = self.0.implementations.get(&key) else {
+            return Err(not_supported(operation));
+        };
+        let prepared = implementation.handler.prepare(&context.caller, input);
+        let Prepared { resources, run } = prepared.map_err(ServiceError::internal)?;
+        self.authorize(&context, implementation.action, resources).await?;
+        run(context).await
+    }
+
+    /// Asks for permission on every resource. A handler asks itself for what only it can know.
+    pub async fn authorize(
+        &self,
+        context: &Context,
+        action: &'static str,
+        resources: impl IntoIterator<Item = Resource>,
+    ) -> Result<(), ServiceError> {
+        let mut asked = BTreeSet::new();
+        for resource in resources {
+            if let Resource::Arn(arn) = &resource
+                && !asked.insert(arn.clone())
+            {
+                continue;
+            }
+            let conditions = context.condition_keys();
+            let request = AccessRequest { context, action, resource, conditions };
+            self.0.authorizer.authorize(&request).await?;
+        }
+        Ok(())
+    }
+}
+
+fn not_supported(operation: &OperationSchema) -> ServiceError {
+    let (service, name) = (operation.service.name, operation.name);
+    ServiceError::common(Common::NotSupported, format!("Apus does not support {service}:{name} yet."))
+}

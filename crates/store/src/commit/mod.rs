@@ -1,0 +1,300 @@
+//! The group committer: the one place where versions are made.
+//!
+//! It takes all commits that wait, checks each against what was written since its snapshot, makes those that
+//! hold durable together with one write and one sync, publishes the new version, and only then answers.
+//! It knows nothing of files: that is the journal's part.
+
+mod recent;
+mod resolve;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::StoreError;
+use crate::limits::BATCH_BYTES_SOFT_MAX;
+use crate::shared::Shared;
+use crate::state::{Base, State};
+use crate::tx::Finished;
+use recent::Recent;
+
+/// The changes of one version, in the order in which they apply.
+pub(crate) type Changes = Vec<(Bytes, Option<Bytes>)>;
+
+/// Where versions become durable.
+pub(crate) trait Journal: Send {
+    /// Makes a version durable. [`StoreError::Full`] means that nothing of it was kept and that the next may
+    /// succeed; after every other error the outcome is unknown and nothing may be written any more.
+    fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError>;
+
+    /// Whether commits must wait for [`Control`] news before the journal takes more.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// A chance to move overlays, given after every version and when nothing was committed for a while.
+    fn tidy(&mut self, _state: &mut State, _idle: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The frozen overlay has become part of the base.
+    fn frozen_moved(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// How long to wait without commits before an idle [`Self::tidy`]; `None`: not at all.
+    fn idle_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What a simulated disk takes for a write; a real one takes its time by itself.
+    fn latency(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A journal that keeps nothing: for stores in memory.
+pub(crate) struct NoJournal;
+
+impl Journal for NoJournal {
+    fn persist(&mut self, _version: u64, _changes: &Changes) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A transaction that wants to commit.
+pub(crate) struct Commit {
+    pub(crate) finished: Finished,
+    pub(crate) reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    Conflict,
+}
+
+/// News for the committer from elsewhere than transactions.
+pub(crate) enum Control {
+    /// The frozen overlay was moved into the base, which now reads like this; or it could not be.
+    Checkpointed(Result<Arc<dyn Base>, StoreError>),
+    /// Finish what waits, then end.
+    Close,
+    /// Move everything into the base; answered when there is nothing left above it.
+    Checkpoint(oneshot::Sender<Result<(), StoreError>>),
+}
+
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    commits: mpsc::Receiver<Commit>,
+    control: mpsc::UnboundedReceiver<Control>,
+    journal: Box<dyn Journal>,
+    state: State,
+    recent: Recent,
+    /// Published versions that a snapshot may still hold, oldest first.
+    live: VecDeque<(u64, Weak<State>)>,
+    checkpoint_waiters: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+enum Event {
+    Batch(Vec<Commit>),
+    Control(Control),
+    Idle,
+    Closed,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        commits: mpsc::Receiver<Commit>,
+        control: mpsc::UnboundedReceiver<Control>,
+        journal: Box<dyn Journal>,
+    ) -> Self {
+        let current = shared.current();
+        Self {
+            recent: Recent::new(current.version),
+            live: VecDeque::from([(current.version, Arc::downgrade(&current))]),
+            state: (*current).clone(),
+            shared,
+            commits,
+            control,
+            journal,
+            checkpoint_waiters: Vec::new(),
+        }
+    }
+
+    /// Commits until every handle on the store is gone or it is closed.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.next_event().await {
+                Event::Batch(batch) => self.commit(batch).await,
+                Event::Control(Control::Close) => self.commits.close(),
+                Event::Control(Control::Checkpointed(moved)) => self.checkpointed(moved),
+                Event::Control(Control::Checkpoint(waiter)) => {
+                    self.checkpoint_waiters.push(waiter);
+                    self.tidy(true);
+                }
+                Event::Idle => self.tidy(true),
+                Event::Closed => return,
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let has_changes = !self.state.active.is_empty() && self.state.frozen.is_none();
+        let idle_after = self.journal.idle_after().filter(|_| has_changes && !self.shared.has_failed());
+        let mut idle = idle_after.map(|span| {
+            let env = self.shared.env().clone();
+            Box::pin(async move { env.sleep(span).await }) as Pin<Box<dyn Future<Output = ()> + Send>>
+        });
+        let takes_commits = !self.journal.is_full() || self.shared.has_failed();
+        let first = poll_fn(|cx| {
+            if let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
+                return Poll::Ready(Event::Control(control));
+            }
+            if takes_commits && let Poll::Ready(commit) = self.commits.poll_recv(cx) {
+                return Poll::Ready(commit.map_or(Event::Closed, |commit| Event::Batch(vec![commit])));
+            }
+            match idle.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
+                Some(Poll::Ready(())) => Poll::Ready(Event::Idle),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+        match first {
+            Event::Batch(mut batch) => {
+                let mut bytes = batch[0].finished.writes.bytes();
+                while bytes < BATCH_BYTES_SOFT_MAX
+                    && let Ok(commit) = self.commits.try_recv()
+                {
+                    bytes += commit.finished.writes.bytes();
+                    batch.push(commit);
+                }
+                Event::Batch(batch)
+            }
+            other => other,
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Commit>) {
+        if let Some(failure) = self.shared.failure() {
+            return answer(batch.into_iter().map(|commit| commit.reply), &Err(failure));
+        }
+        let mut next = self.state.clone();
+        next.version += 1;
+        let mut changes = Changes::new();
+        let (mut accepted, mut conflicted) = (Vec::new(), Vec::new());
+        for Commit { finished, reply } in batch {
+            let (at, reads) = (finished.state.version, &finished.reads);
+            if self.shared.checks_conflicts() && self.recent.conflicts(reads, at) {
+                conflicted.push(reply);
+                continue;
+            }
+            match resolve::apply(&mut next, finished.writes, &mut changes) {
+                Ok(resolved) => {
+                    let written = changes[resolved.first_change..].iter().map(|(key, _)| key.clone());
+                    self.recent.note(next.version, written);
+                    accepted.push((reply, resolved.positions));
+                }
+                // A transaction's own fault is its own answer.
+                Err(error) => answer([reply], &Err(error)),
+            }
+        }
+        let persisted = if accepted.is_empty() { Ok(()) } else { self.persist(next.version, &changes).await };
+        match persisted {
+            Ok(()) if accepted.is_empty() => {}
+            Ok(()) => {
+                self.shared.metrics().committed(accepted.len(), &changes);
+                self.state = next;
+                self.publish();
+                self.shared.watchers().notify(changes.iter().map(|(key, _)| key.as_ref()));
+            }
+            Err(StoreError::Full { .. }) => {
+                // The version passes without changes, so that nobody conflicts with what never was.
+                self.state.version = next.version;
+                self.publish();
+            }
+            Err(ref error) => self.shared.fail(error),
+        }
+        let answered = match &persisted {
+            Ok(()) => Ok(Outcome::Committed),
+            Err(full @ StoreError::Full { .. }) => Err(full.clone()),
+            Err(_) => Err(self.shared.failure().unwrap_or(StoreError::Closed)),
+        };
+        for (reply, positions) in accepted {
+            for (cell, position) in positions {
+                let _ = cell.set(position);
+            }
+            answer([reply], &answered);
+        }
+        self.shared.metrics().conflicted(conflicted.len());
+        // After publishing, so that the next attempt sees what it conflicted with.
+        answer(conflicted, &Ok(Outcome::Conflict));
+        if answered.is_ok() {
+            self.tidy(false);
+        }
+    }
+
+    async fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError> {
+        if let Some(latency) = self.journal.latency() {
+            self.shared.env().sleep(latency).await;
+        }
+        self.journal.persist(version, changes)
+    }
+
+    fn publish(&mut self) {
+        let current = self.shared.publish(self.state.clone());
+        self.live.push_back((current.version, Arc::downgrade(&current)));
+        while self.live.front().is_some_and(|(_, state)| state.strong_count() == 0) {
+            self.live.pop_front();
+        }
+        let oldest = self.live.front().map_or(current.version, |(version, _)| *version);
+        self.recent.forget_up_to(oldest);
+    }
+
+    fn tidy(&mut self, idle: bool) {
+        let had_frozen = self.state.frozen.is_some();
+        match self.journal.tidy(&mut self.state, idle) {
+            Ok(()) if self.state.frozen.is_some() != had_frozen => self.publish(),
+            Ok(()) => {}
+            Err(error) => self.shared.fail(&error),
+        }
+        self.answer_checkpoint_waiters();
+    }
+
+    fn checkpointed(&mut self, moved: Result<Arc<dyn Base>, StoreError>) {
+        let done = moved.and_then(|base| {
+            self.state.base = Some(base);
+            self.state.frozen = None;
+            self.publish();
+            self.journal.frozen_moved()
+        });
+        if let Err(error) = done {
+            self.shared.fail(&error);
+        }
+        self.tidy(!self.checkpoint_waiters.is_empty());
+    }
+
+    fn answer_checkpoint_waiters(&mut self) {
+        let failure = self.shared.failure();
+        if failure.is_some() || (self.state.frozen.is_none() && self.state.active.is_empty()) {
+            answer(self.checkpoint_waiters.drain(..), &failure.map_or(Ok(()), Err));
+        }
+    }
+}
+
+/// Answers those who wait; who has gone away needs no answer.
+fn answer<T: Clone>(
+    replies: impl IntoIterator<Item = oneshot::Sender<Result<T, StoreError>>>,
+    with: &Result<T, StoreError>,
+) {
+    for reply in replies {
+        let _ = reply.send(with.clone());
+    }
+}

@@ -1,0 +1,28 @@
+//! `DeleteMessage`: deletes a message by the handle of its latest receive.
+
+use std::sync::Arc;
+
+use apus_kernel::{Access, Context};
+use apus_model_sqs::{DeleteMessage, DeleteMessageRequest};
+use apus_schema::{ServiceError, Unit};
+
+use super::{queue_of, resource_of};
+use crate::receipt::Receipt;
+use crate::{Sqs, errors};
+
+pub(crate) const ACCESS: Access<DeleteMessage> =
+    Access::new("sqs:DeleteMessage", |input: &DeleteMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
+
+pub(crate) async fn delete_message(
+    sqs: Arc<Sqs>,
+    context: Context,
+    input: DeleteMessageRequest,
+) -> Result<Unit, ServiceError> {
+    let id = queue_of(&input.queue_url, &context.caller)?;
+    let receipt = Receipt::from_handle(&input.receipt_handle)
+        .ok_or_else(|| errors::receipt_handle_is_invalid(&input.receipt_handle))?;
+    sqs.traffic.delete(id, receipt).await?;
+    Ok(Unit)
+}

@@ -1,0 +1,134 @@
+//! `ReceiveMessage`: takes messages for a time, and waits for a first one if asked to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apus_kernel::{Access, Context};
+use apus_model_sqs::{
+    Message, MessageAttributeValue, ReceiveMessage, ReceiveMessageRequest, ReceiveMessageResult,
+};
+use apus_schema::ServiceError;
+
+use super::{queue_of, resource_of};
+use crate::message::{self, Attribute, AttributeValue};
+use crate::traffic::{Received, Wish};
+use crate::{Sqs, errors, store};
+
+const MESSAGES_MAX: i32 = 10;
+const WAIT_SECS_MAX: i32 = 20;
+const VISIBILITY_SECS_MAX: i32 = 43_200;
+
+pub(crate) const ACCESS: Access<ReceiveMessage> =
+    Access::new("sqs:ReceiveMessage", |input: &ReceiveMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
+
+pub(crate) async fn receive_message(
+    sqs: Arc<Sqs>,
+    context: Context,
+    input: ReceiveMessageRequest,
+) -> Result<ReceiveMessageResult, ServiceError> {
+    let id = queue_of(&input.queue_url, &context.caller)?;
+    let limit = bounded(input.max_number_of_messages, "MaxNumberOfMessages", 1, MESSAGES_MAX)?.unwrap_or(1);
+    let visibility = bounded(input.visibility_timeout, "VisibilityTimeout", 0, VISIBILITY_SECS_MAX)?;
+    let wait = match bounded(input.wait_time_seconds, "WaitTimeSeconds", 0, WAIT_SECS_MAX)? {
+        Some(seconds) => Duration::from_secs(seconds.into()),
+        None => queue_wait(&sqs, &id).await?,
+    };
+    let wish = Wish {
+        limit: limit as usize,
+        visibility_timeout: visibility.map(|seconds| Duration::from_secs(seconds.into())),
+        deadline: (!wait.is_zero()).then(|| sqs.env.now() + wait),
+    };
+    let received = sqs.traffic.receive(id, wish).await?;
+    let names = Names::of(&input.attribute_names, &input.message_system_attribute_names);
+    let wanted = input.message_attribute_names.unwrap_or_default();
+    let messages: Vec<_> = received.into_iter().map(|one| shape(one, &names, &wanted)).collect();
+    // An empty answer has no list at all, in both protocols.
+    Ok(ReceiveMessageResult { messages: (!messages.is_empty()).then_some(messages) })
+}
+
+fn bounded(given: Option<i32>, name: &str, min: i32, max: i32) -> Result<Option<u32>, ServiceError> {
+    match given {
+        None => Ok(None),
+        Some(value) if (min..=max).contains(&value) => Ok(Some(value.unsigned_abs())),
+        Some(value) => Err(errors::out_of_bounds(value.into(), name, min.into(), max.into())),
+    }
+}
+
+/// `ReceiveMessageWaitTimeSeconds` of the queue.
+async fn queue_wait(sqs: &Arc<Sqs>, id: &crate::queue::QueueId) -> Result<Duration, ServiceError> {
+    let queue = sqs
+        .store
+        .read(|tx| {
+            let id = id.clone();
+            async move { Ok::<_, errors::JobError>(store::queue(&tx, &id).await?) }
+        })
+        .await?;
+    Ok(queue.ok_or_else(errors::queue_does_not_exist)?.attributes.receive_wait())
+}
+
+/// Which system attributes the receiver wants.
+struct Names(Vec<String>);
+
+impl Names {
+    fn of<A: ToString, B: ToString>(old: &Option<Vec<A>>, new: &Option<Vec<B>>) -> Self {
+        let old = old.iter().flatten().map(ToString::to_string);
+        let new = new.iter().flatten().map(ToString::to_string);
+        Self(old.chain(new).collect())
+    }
+
+    fn want(&self, name: &str) -> bool {
+        self.0.iter().any(|wanted| wanted == "All" || wanted == name)
+    }
+}
+
+fn shape(received: Received, names: &Names, wanted: &[String]) -> Message {
+    let Received { message, delivery, receipt } = received;
+    let system = [
+        ("SenderId", Some(message.sender)),
+        ("SentTimestamp", Some((message.sent_at_micros / 1_000).to_string())),
+        ("ApproximateReceiveCount", Some(delivery.receives.to_string())),
+        ("ApproximateFirstReceiveTimestamp", Some((delivery.first_received_at_micros / 1_000).to_string())),
+        ("AWSTraceHeader", message.trace_header),
+    ];
+    let system: BTreeMap<String, String> = system
+        .into_iter()
+        .filter(|(name, _)| names.want(name))
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect();
+    let attributes: BTreeMap<String, Attribute> =
+        message.attributes.into_iter().filter(|(name, _)| is_wanted(name, wanted)).collect();
+    Message {
+        message_id: Some(message.id),
+        receipt_handle: Some(receipt.to_handle()),
+        md5_of_body: Some(message::md5_of_body(&message.body)),
+        body: Some(message.body),
+        attributes: (!system.is_empty()).then_some(system),
+        md5_of_message_attributes: message::md5_of_attributes(&attributes),
+        message_attributes: (!attributes.is_empty())
+            .then(|| attributes.into_iter().map(|(name, value)| (name, shape_attribute(value))).collect()),
+    }
+}
+
+/// `All`, `.*`, a name, or a prefix followed by `.*`.
+fn is_wanted(name: &str, wanted: &[String]) -> bool {
+    wanted.iter().any(|pattern| match pattern.strip_suffix(".*") {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == "All" || pattern == name,
+    })
+}
+
+fn shape_attribute(attribute: Attribute) -> MessageAttributeValue {
+    let (string_value, binary_value) = match attribute.value {
+        AttributeValue::String(text) => (Some(text), None),
+        AttributeValue::Binary(bytes) => (None, Some(bytes.into())),
+    };
+    MessageAttributeValue {
+        string_value,
+        binary_value,
+        data_type: attribute.data_type,
+        ..MessageAttributeValue::default()
+    }
+}

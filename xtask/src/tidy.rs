@@ -1,0 +1,4 @@
+//! Placeholder.
+pub(crate) fn run(_: &[String]) -> crate::Outcome {
+    Ok(())
+}
