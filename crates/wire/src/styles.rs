@@ -2,9 +2,7 @@
 //!
 //! Sources: Smithy's `@xmlName` and `s3UnwrappedXmlOutput` traits, and answers of the real services.
 
-use apus_schema::{ErrorSchema, OperationSchema, ServiceSchema};
-
-use crate::faults::unmodelled::{INVALID_ARGUMENT, INVALID_URI};
+use apus_schema::{OperationSchema, ServiceSchema};
 
 /// How a service's answers look, beyond its protocol.
 #[derive(Debug)]
@@ -23,10 +21,10 @@ pub(crate) struct Style {
     pub(crate) max_body_bytes: usize,
     /// The member that a query request may leave to the URL that it was sent to.
     pub(crate) url_member: Option<&'static str>,
-    /// The error for a header, a label or a parameter that cannot be read.
-    pub(crate) unreadable_parameter: Option<&'static ErrorSchema>,
-    /// The error for a path or a query string that cannot be read.
-    pub(crate) unreadable_uri: Option<&'static ErrorSchema>,
+    /// The code (status 400) for a header, a label or a parameter that cannot be read.
+    pub(crate) unreadable_parameter: Option<&'static str>,
+    /// The code (status 400) for a path or a query string that cannot be read.
+    pub(crate) unreadable_uri: Option<&'static str>,
     /// Content types of payloads that are bytes or text but say more, by operation.
     payload_types: &'static [(&'static str, &'static str)],
     /// XML roots of outputs, by operation, where they are not the shape's name.
@@ -68,8 +66,8 @@ static STYLES: &[Style] = &[
         service: "s3",
         s3_family: true,
         xml_millis: true,
-        unreadable_parameter: Some(&INVALID_ARGUMENT),
-        unreadable_uri: Some(&INVALID_URI),
+        unreadable_parameter: Some("InvalidArgument"),
+        unreadable_uri: Some("InvalidURI"),
         payload_types: &[("GetBucketPolicy", "application/json")],
         output_roots: S3_ROOTS,
         unwrapped_outputs: &["GetBucketLocation"],

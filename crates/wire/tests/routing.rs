@@ -112,10 +112,11 @@ fn actions_stand_in_the_body_or_the_url() {
         &[],
         "UnknownOperation: Could not find operation Nothing for version 2012-11-05",
     );
-    check(
-        "POST / a=b",
-        &[],
-        "UnknownOperation: Could not find operation NO_ACTION_SPECIFIED for version NO_VERSION_SPECIFIED",
+    check("PUT /b/k a=b", &[], "s3:PutObject");
+    let nameless = find("POST / a=b", &[], Hint { signing_name: Some("iam"), host: None });
+    assert_eq!(
+        nameless.expect_err("it names no action").to_string(),
+        "UnknownOperation: Could not find operation NO_ACTION_SPECIFIED for version NO_VERSION_SPECIFIED"
     );
 }
 

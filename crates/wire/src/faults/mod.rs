@@ -1,7 +1,6 @@
 //! Errors on the wire: what a service error is called, and its status, in each protocol's and service's own words.
 
 mod tables;
-pub(crate) mod unmodelled;
 mod validation;
 
 use apus_schema::{
