@@ -49,6 +49,10 @@ impl Blobs {
         let bytes = bytes.slice(range.first as usize..=range.last as usize);
         Ok(Some(Box::pin(Once(Some(bytes)))))
     }
+    /// How many there are.
+    pub async fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
     pub(crate) async fn delete(&self, id: &BlobId) -> Result<(), StoreError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(id);
         Ok(())
