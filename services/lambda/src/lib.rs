@@ -1,1 +1,6 @@
 //! Lambda: functions and their invocation.
+#![allow(dead_code)]
+
+mod code;
+mod function_name;
+mod variables;
