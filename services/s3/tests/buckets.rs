@@ -3,8 +3,9 @@
 mod common;
 
 use apus_model_s3::{
-    BucketCannedACL, CreateBucket, CreateBucketConfiguration, CreateBucketRequest, DeleteBucket, DeleteBucketRequest,
-    DeleteObject, DeleteObjectRequest, HeadBucket, HeadBucketRequest, ListBuckets, ListBucketsRequest, PutObject,
+    BucketCannedACL, CreateBucket, CreateBucketConfiguration, CreateBucketRequest, DeleteBucket,
+    DeleteBucketRequest, DeleteObject, DeleteObjectRequest, HeadBucket, HeadBucketRequest, ListBuckets,
+    ListBucketsRequest, PutObject,
 };
 use common::{World, assert_refused, run};
 
@@ -13,8 +14,10 @@ fn create(name: &str) -> CreateBucketRequest {
 }
 
 fn create_in(name: &str, region: &str) -> CreateBucketRequest {
-    let configuration =
-        CreateBucketConfiguration { location_constraint: Some(region.into()), ..CreateBucketConfiguration::default() };
+    let configuration = CreateBucketConfiguration {
+        location_constraint: Some(region.into()),
+        ..CreateBucketConfiguration::default()
+    };
     CreateBucketRequest { create_bucket_configuration: Some(configuration), ..create(name) }
 }
 
@@ -35,13 +38,17 @@ async fn names(world: &World, input: ListBucketsRequest) -> (Vec<String>, Option
 #[test]
 fn names_are_shared_by_all_accounts_and_regions() {
     run(1, |world| async move {
-        let (neighbour, abroad) = (world.of("111111111111", "us-east-1"), world.of("000000000000", "eu-west-1"));
+        let (neighbour, abroad) =
+            (world.of("111111111111", "us-east-1"), world.of("000000000000", "eu-west-1"));
         let made = world.call::<CreateBucket>(create("one")).await.expect("made");
         assert_eq!(made.location.as_deref(), Some("/one"));
         let made = world.call::<CreateBucket>(create_in("two", "eu-west-1")).await.expect("made");
         assert_eq!(made.location.as_deref(), Some("http://two.s3.amazonaws.com/"));
 
-        world.call::<CreateBucket>(create("one")).await.expect("the oldest region lets its owner make it again");
+        world
+            .call::<CreateBucket>(create("one"))
+            .await
+            .expect("the oldest region lets its owner make it again");
         let refused = world.call::<CreateBucket>(create_in("two", "eu-west-2")).await;
         assert_refused(refused, "BucketAlreadyOwnedByYou", Some(("BucketName", "two")));
         let refused = abroad.call::<CreateBucket>(create_in("one", "eu-west-1")).await;
@@ -49,11 +56,16 @@ fn names_are_shared_by_all_accounts_and_regions() {
         let refused = neighbour.call::<CreateBucket>(create("one")).await;
         assert_refused(refused, "BucketAlreadyExists", Some(("BucketName", "one")));
 
-        let found = abroad.call::<HeadBucket>(head("one")).await.expect("a bucket is reached from every region");
+        let found =
+            abroad.call::<HeadBucket>(head("one")).await.expect("a bucket is reached from every region");
         assert_eq!(found.bucket_region.as_deref(), Some("us-east-1"));
         assert_refused(neighbour.call::<HeadBucket>(head("one")).await, "AccessDenied", None);
         assert_refused(neighbour.call::<DeleteBucket>(delete("one")).await, "AccessDenied", None);
-        assert_refused(world.call::<HeadBucket>(head("none")).await, "NoSuchBucket", Some(("BucketName", "none")));
+        assert_refused(
+            world.call::<HeadBucket>(head("none")).await,
+            "NoSuchBucket",
+            Some(("BucketName", "none")),
+        );
         assert_eq!(names(&neighbour, ListBucketsRequest::default()).await, (vec![], None));
     });
 }
@@ -88,9 +100,11 @@ fn a_bucket_goes_only_when_it_is_empty() {
         world.put("abc", "key", "x").await;
         let refused = world.call::<DeleteBucket>(delete("abc")).await;
         assert_refused(refused, "BucketNotEmpty", Some(("BucketName", "abc")));
-        let input = DeleteObjectRequest { bucket: "abc".into(), key: "key".into(), ..DeleteObjectRequest::default() };
+        let input =
+            DeleteObjectRequest { bucket: "abc".into(), key: "key".into(), ..DeleteObjectRequest::default() };
         world.call::<DeleteObject>(input).await.expect("deleted");
-        let strangers = DeleteBucketRequest { expected_bucket_owner: Some("111111111111".into()), ..delete("abc") };
+        let strangers =
+            DeleteBucketRequest { expected_bucket_owner: Some("111111111111".into()), ..delete("abc") };
         assert_refused(world.call::<DeleteBucket>(strangers).await, "AccessDenied", None);
         world.call::<DeleteBucket>(delete("abc")).await.expect("deleted");
         assert_refused(world.call::<DeleteBucket>(delete("abc")).await, "NoSuchBucket", None);
@@ -151,13 +165,19 @@ fn buckets_are_listed_in_pages() {
         let (first, token) = names(&world, page(None)).await;
         assert_eq!(first, ["b-1", "b-2"]);
         assert_eq!(names(&world, page(token)).await, (vec!["b-3".into()], None));
-        let there = ListBucketsRequest { bucket_region: Some("eu-west-1".into()), ..ListBucketsRequest::default() };
+        let there =
+            ListBucketsRequest { bucket_region: Some("eu-west-1".into()), ..ListBucketsRequest::default() };
         assert_eq!(names(&world, there).await.0, ["b-3"]);
         for max in [0, -1, 10_001] {
             let input = ListBucketsRequest { max_buckets: Some(max), ..ListBucketsRequest::default() };
-            assert_refused(world.call::<ListBuckets>(input).await, "InvalidArgument", Some(("ArgumentName", "max-buckets")));
+            assert_refused(
+                world.call::<ListBuckets>(input).await,
+                "InvalidArgument",
+                Some(("ArgumentName", "max-buckets")),
+            );
         }
-        let input = ListBucketsRequest { continuation_token: Some("junk".into()), ..ListBucketsRequest::default() };
+        let input =
+            ListBucketsRequest { continuation_token: Some("junk".into()), ..ListBucketsRequest::default() };
         assert_refused(world.call::<ListBuckets>(input).await, "InvalidArgument", None);
     });
 }

@@ -39,7 +39,9 @@ fn expected(keys: &BTreeSet<String>, prefix: &str, delimiter: &str, start_after:
     for key in keys.iter().filter(|key| key.starts_with(prefix) && key.as_str() > start_after) {
         let rest = &key[prefix.len()..];
         let cut = if delimiter.is_empty() { None } else { rest.find(delimiter) };
-        lines.insert(cut.map_or_else(|| key.clone(), |at| format!("{prefix}{}", &rest[..at + delimiter.len()])));
+        lines.insert(
+            cut.map_or_else(|| key.clone(), |at| format!("{prefix}{}", &rest[..at + delimiter.len()])),
+        );
     }
     lines.into_iter().collect()
 }
@@ -55,7 +57,8 @@ async fn play(world: World, steps: Vec<Step>) {
             }
             Step::Delete(key) => {
                 keys.remove(&key);
-                let input = DeleteObjectRequest { bucket: BUCKET.into(), key, ..DeleteObjectRequest::default() };
+                let input =
+                    DeleteObjectRequest { bucket: BUCKET.into(), key, ..DeleteObjectRequest::default() };
                 world.call::<DeleteObject>(input).await.expect("deleted");
             }
             Step::List { prefix, delimiter, start_after, page_max } => {
@@ -72,7 +75,11 @@ async fn play(world: World, steps: Vec<Step>) {
                         ..list(BUCKET)
                     };
                     let (lines, next) = world.list(input).await;
-                    assert_eq!(lines, pages.next().unwrap_or_default(), "{prefix:?} {delimiter:?} {start_after:?}");
+                    assert_eq!(
+                        lines,
+                        pages.next().unwrap_or_default(),
+                        "{prefix:?} {delimiter:?} {start_after:?}"
+                    );
                     token = next;
                     if token.is_none() {
                         break;
@@ -142,7 +149,11 @@ fn what_a_request_says_is_said_again() {
         let nothing = ListObjectsV2Request { max_keys: Some(0), ..list(BUCKET) };
         assert_eq!(world.list(nothing).await, (vec![], None));
         let negative = ListObjectsV2Request { max_keys: Some(-1), ..list(BUCKET) };
-        assert_refused(world.call::<ListObjectsV2>(negative).await, "InvalidArgument", Some(("ArgumentName", "maxKeys")));
+        assert_refused(
+            world.call::<ListObjectsV2>(negative).await,
+            "InvalidArgument",
+            Some(("ArgumentName", "maxKeys")),
+        );
         for token in ["", "junk", "YQ"] {
             let input = ListObjectsV2Request { continuation_token: Some(token.into()), ..list(BUCKET) };
             assert_refused(world.call::<ListObjectsV2>(input).await, "InvalidArgument", None);

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex};
 use apus_env::sim::Simulator;
 use apus_kernel::{AccessRequest, Authorizer, BoxFuture, Caller, Origin, Platform};
 use apus_model_s3::{
-    CreateBucket, CreateBucketRequest, GetObject, GetObjectRequest, ListObjectsV2, ListObjectsV2Request, PutObject,
-    PutObjectRequest,
+    CreateBucket, CreateBucketRequest, GetObject, GetObjectRequest, ListObjectsV2, ListObjectsV2Request,
+    PutObject, PutObjectRequest,
 };
 use apus_schema::{Body, BodyError, Common, ErrorKind, Operation, ServiceError};
-use apus_service_s3::Blobs;
 use apus_store::Store;
 use bytes::Bytes;
 
@@ -30,7 +29,8 @@ impl Denied {
 impl Authorizer for Denied {
     fn authorize<'a>(&'a self, request: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
         let denied = self.0.lock().expect("no test panics with it").contains(request.action);
-        let answer = if denied { Err(ServiceError::common(Common::AccessDenied, request.action)) } else { Ok(()) };
+        let answer =
+            if denied { Err(ServiceError::common(Common::AccessDenied, request.action)) } else { Ok(()) };
         Box::pin(std::future::ready(answer))
     }
 }
@@ -39,7 +39,7 @@ impl Authorizer for Denied {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) platform: Platform,
-    pub(crate) blobs: Blobs,
+    pub(crate) store: Store,
     pub(crate) denied: Denied,
     pub(crate) caller: Caller,
 }
@@ -55,6 +55,16 @@ impl World {
     pub(crate) async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
         let context = self.platform.context(self.caller.clone(), Origin::default(), None);
         self.platform.call::<O>(context, input).await
+    }
+
+    /// How many blobs there are, each of which some object must refer to.
+    pub(crate) async fn blobs(&self) -> usize {
+        let ids = self.store.blobs().list().await.expect("blobs are listed");
+        for id in &ids {
+            let referred = apus_service_s3::refers_to(&self.store, *id).await.expect("the store answers");
+            assert!(referred, "nobody refers to {id}");
+        }
+        ids.len()
     }
 
     pub(crate) async fn make_bucket(&self, name: &str) {
@@ -76,7 +86,8 @@ impl World {
     pub(crate) async fn list(&self, input: ListObjectsV2Request) -> (Vec<String>, Option<String>) {
         let output = self.call::<ListObjectsV2>(input).await.expect("the bucket is listed");
         let keys = output.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-        let prefixes = output.common_prefixes.unwrap_or_default().into_iter().filter_map(|common| common.prefix);
+        let prefixes =
+            output.common_prefixes.unwrap_or_default().into_iter().filter_map(|common| common.prefix);
         let mut lines: Vec<String> = keys.chain(prefixes).collect();
         lines.sort();
         assert_eq!(output.key_count, Some(lines.len() as i32));
@@ -90,11 +101,12 @@ pub(crate) fn run<F: Future<Output = ()>>(seed: u64, story: impl FnOnce(World) -
     let mut simulator = Simulator::new(seed);
     let env = simulator.env();
     simulator.run(async {
-        let (blobs, denied) = (Blobs::default(), Denied::default());
-        let service = apus_service_s3::service(Store::memory(&env), blobs.clone());
+        let (store, denied) = (Store::memory(&env), Denied::default());
+        let service = apus_service_s3::service(store.clone());
         let platform = Platform::start(env.clone(), vec![service], denied.clone());
-        let caller = Caller::root("000000000000".parse().expect("an account"), "us-east-1".parse().expect("a region"));
-        story(World { platform: platform.clone(), blobs, denied, caller }).await;
+        let caller =
+            Caller::root("000000000000".parse().expect("an account"), "us-east-1".parse().expect("a region"));
+        story(World { platform: platform.clone(), store, denied, caller }).await;
         platform.stop();
     });
 }
@@ -127,7 +139,7 @@ pub(crate) fn assert_refused<T>(answer: Result<T, ServiceError>, code: &str, ele
     let Err(error) = answer else { panic!("{code} was expected, and it succeeded") };
     let found = match error.kind() {
         ErrorKind::Modelled(schema) => schema.code.to_owned(),
-        ErrorKind::Common(common) => format!("{common:?}"),
+        _ => error.name(),
     };
     assert_eq!(found, code, "{error}");
     assert!(!error.message().is_empty());
