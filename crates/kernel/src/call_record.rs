@@ -34,6 +34,9 @@ pub(crate) struct CallRecord {
     region: String,
     #[cbor(n(5), with = "minicbor::bytes")]
     input: Vec<u8>,
+    /// A session's policy narrows what is delivered in its name, too.
+    #[n(6)]
+    session_policy: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -67,6 +70,7 @@ impl CallRecord {
             account: caller.account.to_string(),
             region: caller.region.to_string(),
             input: bytes,
+            session_policy: caller.session_policy.as_deref().map(str::to_owned),
         }
     }
 
@@ -84,6 +88,7 @@ impl CallRecord {
             account: self.account.parse().map_err(|_| unreadable("unreadable account"))?,
             region: self.region.parse().map_err(|_| unreadable("unreadable region"))?,
             access_key: None,
+            session_policy: self.session_policy.as_deref().map(Into::into),
         };
         let input = read_structure(&mut Decoder::new(&self.input), operation.input).map_err(|error| {
             Unreadable(format!("{error} in the input of {}:{}", self.service, self.operation))

@@ -1,8 +1,9 @@
 //! Who is calling: a principal, seen from the account and region that the request is for.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::{AccountId, Arn, Region};
+use crate::{AccountId, Arn, Credential, Region};
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,16 +92,33 @@ pub struct Caller {
     pub region: Region,
     /// The access key that signed the request.
     pub access_key: Option<String>,
+    /// The session policy that bounds what the principal's own policies allow, as JSON.
+    pub session_policy: Option<Arc<str>>,
 }
 
 impl Caller {
+    /// Whoever signed a request for that region with that access key.
+    pub fn signed(credential: &Credential, access_key: impl Into<String>, region: Region) -> Self {
+        let Credential { principal, account, session_policy, .. } = credential.clone();
+        Self { principal, account, region, access_key: Some(access_key.into()), session_policy }
+    }
+
     /// An account's root.
     pub fn root(account: AccountId, region: Region) -> Self {
-        Self { principal: Principal::Root(account), account, region, access_key: None }
+        Self::unsigned(Principal::Root(account), account, region)
     }
 
     /// A part of the platform, acting for an account.
     pub fn service(name: &'static str, account: AccountId, region: Region) -> Self {
-        Self { principal: Principal::Service(name), account, region, access_key: None }
+        Self::unsigned(Principal::Service(name), account, region)
+    }
+
+    /// Nobody in particular.
+    pub fn anonymous(region: Region) -> Self {
+        Self::unsigned(Principal::Anonymous, AccountId::DEVELOPMENT, region)
+    }
+
+    fn unsigned(principal: Principal, account: AccountId, region: Region) -> Self {
+        Self { principal, account, region, access_key: None, session_policy: None }
     }
 }

@@ -1,5 +1,6 @@
 //! The facts of one call, which every handler is passed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use apus_schema::{Operation, ServiceError};
@@ -44,6 +45,27 @@ impl Context {
     /// The platform's door.
     pub fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    /// The global condition keys that follow from the call, each with its values.
+    pub fn condition_keys(&self) -> BTreeMap<String, Vec<String>> {
+        let Self { caller, origin, .. } = self;
+        let mut keys = BTreeMap::new();
+        let mut set = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                keys.insert(key.to_owned(), vec![value]);
+            }
+        };
+        set("aws:CurrentTime", Some(self.now.to_iso8601()));
+        set("aws:EpochTime", Some(self.now.as_secs().to_string()));
+        set("aws:RequestedRegion", Some(caller.region.to_string()));
+        set("aws:SecureTransport", Some(origin.secure.to_string()));
+        set("aws:SourceIp", origin.source_ip.clone());
+        set("aws:UserAgent", origin.user_agent.clone());
+        set("aws:PrincipalAccount", caller.principal.account().map(|account| account.to_string()));
+        set("aws:PrincipalArn", caller.principal.arn().map(|arn| arn.to_string()));
+        set("aws:userid", Some(caller.principal.user_id()));
+        keys
     }
 
     /// Calls another operation as the same caller, in the same request.

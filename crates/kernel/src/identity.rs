@@ -1,5 +1,7 @@
 //! Credentials to callers: the port through which a listener learns whom an access key belongs to.
 
+use std::sync::Arc;
+
 use crate::access::BoxFuture;
 use crate::{AccountId, Principal};
 
@@ -12,6 +14,8 @@ pub struct Credential {
     pub principal: Principal,
     /// The account that the caller calls for.
     pub account: AccountId,
+    /// The session policy that the session was made with, as JSON: it bounds what the principal's policies allow.
+    pub session_policy: Option<Arc<str>>,
 }
 
 /// Why an access key is refused.

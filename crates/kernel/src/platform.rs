@@ -168,33 +168,12 @@ impl Platform {
             {
                 continue;
             }
-            let conditions = conditions(context);
+            let conditions = context.condition_keys();
             let request = AccessRequest { context, action, resource, conditions };
             self.0.authorizer.authorize(&request).await?;
         }
         Ok(())
     }
-}
-
-/// The global condition keys that follow from the call.
-fn conditions(context: &Context) -> BTreeMap<String, Vec<String>> {
-    let caller = &context.caller;
-    let mut keys = BTreeMap::new();
-    let mut set = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            keys.insert(key.to_owned(), vec![value]);
-        }
-    };
-    set("aws:CurrentTime", Some(context.now.to_iso8601()));
-    set("aws:EpochTime", Some(context.now.as_secs().to_string()));
-    set("aws:RequestedRegion", Some(caller.region.to_string()));
-    set("aws:SecureTransport", Some(context.origin.secure.to_string()));
-    set("aws:SourceIp", context.origin.source_ip.clone());
-    set("aws:UserAgent", context.origin.user_agent.clone());
-    set("aws:PrincipalAccount", caller.principal.account().map(|account| account.to_string()));
-    set("aws:PrincipalArn", caller.principal.arn().map(|arn| arn.to_string()));
-    set("aws:userid", Some(caller.principal.user_id()));
-    keys
 }
 
 fn not_supported(operation: &OperationSchema) -> ServiceError {

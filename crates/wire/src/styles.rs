@@ -2,7 +2,9 @@
 //!
 //! Sources: Smithy's `@xmlName` and `s3UnwrappedXmlOutput` traits, and answers of the real services.
 
-use apus_schema::{OperationSchema, ServiceSchema};
+use apus_schema::{ErrorSchema, OperationSchema, ServiceSchema};
+
+use crate::faults::unmodelled::{INVALID_ARGUMENT, INVALID_URI};
 
 /// How a service's answers look, beyond its protocol.
 #[derive(Debug)]
@@ -19,6 +21,12 @@ pub(crate) struct Style {
     pub(crate) fault_member: Option<&'static str>,
     /// The most bytes of a body that is held whole.
     pub(crate) max_body_bytes: usize,
+    /// The member that a query request may leave to the URL that it was sent to.
+    pub(crate) url_member: Option<&'static str>,
+    /// The error for a header, a label or a parameter that cannot be read.
+    pub(crate) unreadable_parameter: Option<&'static ErrorSchema>,
+    /// The error for a path or a query string that cannot be read.
+    pub(crate) unreadable_uri: Option<&'static ErrorSchema>,
     /// XML roots of outputs, by operation, where they are not the shape's name.
     output_roots: &'static [(&'static str, &'static str)],
     /// Operations whose only member's text is the root's own text.
@@ -35,6 +43,9 @@ const PLAIN: Style = Style {
     type_namespace: "",
     fault_member: None,
     max_body_bytes: 16 * MIB,
+    url_member: None,
+    unreadable_parameter: None,
+    unreadable_uri: None,
     output_roots: &[],
     unwrapped_outputs: &[],
 };
@@ -48,12 +59,20 @@ static STYLES: &[Style] = &[
         service: "s3",
         s3_family: true,
         xml_millis: true,
+        unreadable_parameter: Some(&INVALID_ARGUMENT),
+        unreadable_uri: Some(&INVALID_URI),
         output_roots: S3_ROOTS,
         unwrapped_outputs: &["GetBucketLocation"],
         ..PLAIN
     },
     // A batch of messages is 1 MiB of text, which JSON's escapes may make six times as long.
-    Style { service: "sqs", type_namespace: "com.amazonaws.sqs#", max_body_bytes: 8 * MIB, ..PLAIN },
+    Style {
+        service: "sqs",
+        type_namespace: "com.amazonaws.sqs#",
+        max_body_bytes: 8 * MIB,
+        url_member: Some("QueueUrl"),
+        ..PLAIN
+    },
     Style { service: "dynamodb", type_namespace: "com.amazonaws.dynamodb.v20120810#", ..PLAIN },
 ];
 

@@ -95,7 +95,7 @@ fn table(model: &Model, shape: &Shape, patterns: &BTreeMap<&str, String>) -> Str
     };
     for (constraint, bound) in [("min", shape.min), ("max", shape.max)] {
         if let Some(bound) = bound {
-            let _ = write!(text, ".{constraint}({bound})");
+            let _ = write!(text, ".{constraint}({})", grouped(bound));
         }
     }
     if let Some(pattern) = &shape.pattern {
@@ -142,6 +142,19 @@ fn member(member: &Member, shape: &str) -> String {
         if set {
             let _ = write!(text, ".{method}()");
         }
+    }
+    text
+}
+
+/// A number with separators, as Rust writes long ones.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { String::from("-") } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len() > 5 && (digits.len() - at).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
     }
     text
 }

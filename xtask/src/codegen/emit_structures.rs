@@ -23,7 +23,8 @@ pub(crate) fn text(model: &Model) -> String {
     if uses("BTreeMap<") {
         text += "use std::collections::BTreeMap;\n\n";
     }
-    let schema: Vec<&str> = ["Body", "Value"].into_iter().filter(|word| imports(&structures, word)).collect();
+    let schema: Vec<&str> =
+        ["Body", "Boxed", "Value"].into_iter().filter(|word| imports(&structures, word)).collect();
     let _ = writeln!(
         text,
         "use apus_schema::{{{}structure}};",
@@ -55,9 +56,9 @@ pub(crate) fn dependencies(model: &Model) -> Vec<&'static str> {
 
 /// Whether a type of that name stands in the text, on its own or in brackets.
 fn imports(structures: &str, word: &str) -> bool {
-    [": ", "<", ", "]
-        .iter()
-        .any(|before| [",", ">"].iter().any(|after| structures.contains(&format!("{before}{word}{after}"))))
+    [": ", "<", ", "].iter().any(|before| {
+        [",", ">", "<"].iter().any(|after| structures.contains(&format!("{before}{word}{after}")))
+    })
 }
 
 fn is_event_stream(model: &Model, member: &Member) -> bool {
@@ -68,7 +69,7 @@ fn member_type(model: &Model, member: &Member) -> String {
     let mut name =
         if is_event_stream(model, member) { "Body".to_owned() } else { type_of(model, &member.shape) };
     if member.boxed {
-        name = format!("Box<{name}>");
+        name = format!("Boxed<{name}>");
     }
     if member.required { name } else { format!("Option<{name}>") }
 }

@@ -1,6 +1,7 @@
 //! Errors on the wire: what a service error is called, and its status, in each protocol's and service's own words.
 
 mod tables;
+pub(crate) mod unmodelled;
 mod validation;
 
 use apus_schema::{
@@ -61,6 +62,18 @@ impl<'a> Facts<'a> {
                     query_code: modelled.code,
                 }
             }
+            ErrorKind::Named { code, status } => Self {
+                name: code,
+                code,
+                status,
+                sender: status < 500,
+                message: error.message(),
+                message_key: "message",
+                schema: None,
+                fields: Fields::default(),
+                elements: error.elements(),
+                query_code: code,
+            },
             ErrorKind::Common(common) => {
                 let entry = tables::entry(service, protocol, common);
                 Self {

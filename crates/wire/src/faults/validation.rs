@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use apus_schema::{
-    Common, ErrorSchema, Kind, Reason, Schema, ServiceError, ServiceSchema, Step, Value, Violation,
-};
+use apus_schema::{Common, Reason, ServiceError, ServiceSchema, Step, Value, Violation};
 
+use super::unmodelled::MISSING_PARAMETER;
 use crate::json::write_document;
 
 /// The most characters of a refused value that a message repeats.
@@ -23,23 +22,9 @@ type Hook = fn(&[Violation<'_>]) -> Option<ServiceError>;
 
 static HOOKS: &[(&str, Hook)] = &[("s3", s3), ("sqs", sqs)];
 
-static NO_MEMBERS: Schema = Schema::new(
-    "MissingRequiredParameterException",
-    Kind::Structure { members: &[], union: false, eventstream: false, payload: None },
-);
-/// SQS names a missing parameter; no model lists the error.
-static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
-    name: "MissingRequiredParameterException",
-    code: "MissingParameter",
-    status: 400,
-    query_status: 400,
-    sender_fault: true,
-    schema: &NO_MEMBERS,
-};
-
 fn sqs(violations: &[Violation<'_>]) -> Option<ServiceError> {
     let missing = violations.iter().find(|violation| violation.reason == Reason::Required)?;
-    let parameter = path(&missing.path, |name| name.to_owned());
+    let parameter = path(&missing.path, str::to_owned);
     Some(ServiceError::modelled(
         &MISSING_PARAMETER,
         format!("The request must contain the parameter {parameter}."),

@@ -11,6 +11,7 @@ use apus_schema::{Common, OperationSchema, Protocol, ServiceError, ServiceSchema
 
 use crate::form::Form;
 use crate::message::RequestHead;
+use crate::styles::Style;
 use rest::RestTable;
 pub use virtual_host::virtual_host;
 
@@ -111,7 +112,10 @@ impl RouteError {
                     format!("apus has no service for {name}; the list of services is in the documentation");
                 ServiceError::common(Common::UnknownService, message)
             }
-            Self::Malformed { message, .. } => ServiceError::common(Common::Malformed, message.clone()),
+            Self::Malformed { message, service, .. } => match Style::of(*service).unreadable_uri {
+                Some(schema) => ServiceError::modelled(schema, message.clone()),
+                None => ServiceError::common(Common::Malformed, message.clone()),
+            },
         }
     }
 }
@@ -185,11 +189,10 @@ impl Router {
         }
         let of_host = |host: &str| {
             let mut labels = host.split('.');
-            let found = labels.find_map(|label| {
+            labels.find_map(|label| {
                 let found = chosen(&|service| service.endpoint_prefix == label);
                 (!found.is_empty()).then_some(found)
-            });
-            found
+            })
         };
         hint.host.and_then(of_host).unwrap_or_else(|| self.services.clone())
     }

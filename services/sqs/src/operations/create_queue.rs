@@ -10,9 +10,10 @@ use crate::queue::{Attributes, QueueId, QueueName};
 use crate::store::{self, QueueRecord};
 use crate::{Sqs, errors};
 
-pub(crate) const ACCESS: Access<CreateQueue> = Access::new("sqs:CreateQueue", |input: &CreateQueueRequest, caller| {
-    vec![Arn::regional("sqs", &caller.region, caller.account, input.queue_name.as_str()).into()]
-});
+pub(crate) const ACCESS: Access<CreateQueue> =
+    Access::new("sqs:CreateQueue", |input: &CreateQueueRequest, caller| {
+        vec![Arn::regional("sqs", &caller.region, caller.account, input.queue_name.as_str()).into()]
+    });
 
 pub(crate) async fn create_queue(
     sqs: Arc<Sqs>,

@@ -11,7 +11,9 @@ use crate::receipt::Receipt;
 use crate::{Sqs, errors};
 
 pub(crate) const ACCESS: Access<DeleteMessage> =
-    Access::new("sqs:DeleteMessage", |input: &DeleteMessageRequest, caller| resource_of(&input.queue_url, caller));
+    Access::new("sqs:DeleteMessage", |input: &DeleteMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
 
 pub(crate) async fn delete_message(
     sqs: Arc<Sqs>,

@@ -19,7 +19,9 @@ const DELAY_SECS_MAX: i32 = 900;
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 pub(crate) const ACCESS: Access<SendMessage> =
-    Access::new("sqs:SendMessage", |input: &SendMessageRequest, caller| resource_of(&input.queue_url, caller));
+    Access::new("sqs:SendMessage", |input: &SendMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
 
 pub(crate) async fn send_message(
     sqs: Arc<Sqs>,

