@@ -123,7 +123,7 @@ impl Compute {
             .map_err(|error| StartError::Host(format!("prepare {}: {error}", config.run_dir.display())))?;
         let driver = NamespaceDriver::start(
             env.clone(),
-            &NamespaceConfig {
+            NamespaceConfig {
                 spawner_program: config.spawner_program.clone(),
                 ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
             },

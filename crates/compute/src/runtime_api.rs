@@ -12,6 +12,7 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::exchange::{Answer, Exchange, Fault, Invocation, Misuse, RESPONSE_BYTES_MAX};
 
@@ -22,6 +23,9 @@ const FAULT_BYTES_MAX: usize = 256 * 1024;
 /// The longest error type: it goes into headers.
 const ERROR_TYPE_BYTES_MAX: usize = 256;
 
+/// Connections at once from one sandbox: a runtime needs one, extensions some.
+const CONNECTIONS_MAX: usize = 64;
+
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
@@ -29,7 +33,9 @@ type Reply = Response<Full<Bytes>>;
 
 /// Serves one environment until it ends.
 pub(crate) async fn serve(env: Env, listener: TcpListener, exchange: Arc<Exchange>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
+        let Ok(place) = room.clone().acquire_owned().await else { return };
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -44,6 +50,7 @@ pub(crate) async fn serve(env: Env, listener: TcpListener, exchange: Arc<Exchang
         let _ = stream.set_nodelay(true);
         let exchange = exchange.clone();
         env.spawn("runtime api connection", async move {
+            let _place = place;
             let service = service_fn(|request| {
                 let exchange = exchange.clone();
                 async move { Ok::<_, Infallible>(route(&exchange, request).await) }

@@ -254,7 +254,7 @@ async fn network() {
 
 async fn calls() {
     let rig = Rig::start("calls");
-    let inside = rig.python("inside", EVALUATE);
+    let inside = rig.python("inside", EVALUATE).with(|spec| spec.timeout = Duration::from_secs(60));
     let denied = json!([-1, "Operation not permitted"]);
     let cases: Vec<(String, Value)> = [
         ("mount", 165, denied.clone()),

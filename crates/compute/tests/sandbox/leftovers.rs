@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("stop_leaves_nothing_of_busy_environments", stopped),
         trial("a_killed_platform_leaves_nothing", killed),
         trial("a_killed_spawner_leaves_no_process_and_is_swept", killed_spawner),
+        trial("another_spawner_takes_over", respawned),
         trial("two_platforms_do_not_share_a_directory", shared_directory),
     ]
 }
@@ -59,7 +60,8 @@ fn platform(name: &str) -> Child {
     child
 }
 
-fn watch(pids: &[i32]) -> Vec<OwnedFd> {
+/// Pins processes.
+pub(crate) fn watch(pids: &[i32]) -> Vec<OwnedFd> {
     pids.iter()
         .map(|pid| {
             let pid = Pid::from_raw(*pid).expect("no process has number 0");
@@ -69,7 +71,7 @@ fn watch(pids: &[i32]) -> Vec<OwnedFd> {
 }
 
 /// Waits until each has ended.
-fn wait_for(processes: &[OwnedFd]) {
+pub(crate) fn wait_for(processes: &[OwnedFd]) {
     for process in processes {
         let mut watched = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
         let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
@@ -147,5 +149,20 @@ async fn shared_directory() {
     let second =
         apus_compute::Compute::new(rig.env.clone(), config).map(drop).expect_err("the directory is taken");
     assert!(second.to_string().contains("another process uses this directory"), "{second}");
+    rig.stop().await;
+}
+
+async fn respawned() {
+    let rig = Rig::start("respawned");
+    let endless = rig.python("endless", ENDLESS);
+    rig.invoke(&endless, "0").await;
+    let inside = watch(&rig.processes());
+    let spawner = rig.spawner();
+    rustix::process::pidfd_send_signal(&watch(&[spawner])[0], Signal::KILL).expect("it lives");
+    wait_for(&inside);
+    // Until the platform has noticed, an invocation may find the dead environment.
+    while rig.invoke(&endless, "0").await.cold.is_none() {}
+    assert_ne!(rig.spawner(), spawner);
+    assert_eq!(rig.processes().len(), 5);
     rig.stop().await;
 }

@@ -1,12 +1,14 @@
 //! What becomes of invocations: responses, errors, ends of all kinds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use apus_compute::{InvokeError, REQUEST_BYTES_MAX};
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::rig::{Rig, json as payload, write_code};
+use crate::leftovers::{wait_for, watch};
+use crate::rig::{Ports, Rig, json as payload, write_code};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -387,12 +389,26 @@ async fn output() {
 
 async fn parallel() {
     let rig = Rig::start("parallel");
-    let waits = "import time\ndef handler(event, context):\n    time.sleep(0.5)\n    return event\n";
-    let (one, two) = (rig.python("one", waits), rig.python("two", waits));
-    let begun = rig.env.monotonic();
-    let (a, b, c) = tokio::join!(rig.value(&one, "1"), rig.value(&two, "2"), rig.value(&one, "3"));
-    assert_eq!((a, b, c), (json!(1), json!(2), json!(3)));
-    assert!(rig.env.monotonic().saturating_sub(begun) < Duration::from_millis(1500), "one after the other");
+    let ports = Arc::new(Ports::default());
+    let waits =
+        "import time\ndef handler(event, context):\n    print('running', event)\n    time.sleep(600)\n";
+    let [one, two] = ["one", "two"].map(|name| {
+        rig.python(name, waits).with(|spec| {
+            spec.ports = ports.clone();
+            spec.timeout = Duration::from_secs(60);
+        })
+    });
+    let all_run = async {
+        for event in 1..=3 {
+            ports.lines.heard(&format!("running {event}")).await;
+        }
+    };
+    tokio::select! {
+        () = all_run => {}
+        _ = async { tokio::join!(rig.invoke(&one, "1"), rig.invoke(&two, "2"), rig.invoke(&one, "3")) } => {
+            panic!("they end before they all run");
+        }
+    }
     rig.stop().await;
 }
 
@@ -420,15 +436,9 @@ async fn idle() {
         "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return count\n",
     );
     assert_eq!(rig.value(&count, "{}").await, 1);
-    assert_eq!(rig.processes().len(), 2, "its first process and its interpreter");
-    rig.env
-        .timeout(Duration::from_secs(20), async {
-            while !rig.processes().is_empty() {
-                rig.env.sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await
-        .expect("it goes without being asked");
+    let inside = watch(&rig.processes());
+    assert_eq!(inside.len(), 2, "its first process and its interpreter");
+    wait_for(&inside);
     assert_eq!(rig.value(&count, "{}").await, 1);
     rig.stop().await;
 }

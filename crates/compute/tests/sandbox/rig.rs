@@ -75,6 +75,16 @@ impl Rig {
         processes(&self.directory.join("run"))
     }
 
+    /// The spawner of this platform: the parent of the first processes inside.
+    pub(crate) fn spawner(&self) -> i32 {
+        let parent = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
+        };
+        let inside = self.processes();
+        inside.iter().filter_map(parent).find(|parent| !inside.contains(parent)).expect("something runs")
+    }
+
     /// Processes, control groups and mounts of this platform.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         leftovers(&self.directory.join("run"))

@@ -51,6 +51,7 @@ struct Spawner {
     groups: Groups,
     networks: NetworkMaker,
     networks_ready: Vec<Network>,
+    networks_wanted: usize,
     filter: Vec<sock_filter>,
     events: OwnedFd,
     living: BTreeMap<u64, Living>,
@@ -89,6 +90,7 @@ impl Spawner {
         Ok(Self {
             networks: NetworkMaker::new(hello.runtime_api_port, hello.endpoint_port)?,
             networks_ready: Vec::new(),
+            networks_wanted: hello.networks_ready as usize,
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             filter: seccomp::filter(),
             living: BTreeMap::new(),
@@ -111,7 +113,7 @@ impl Spawner {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
-            let idle_work = self.networks_ready.len() < self.hello.networks_ready as usize;
+            let idle_work = self.networks_ready.len() < self.networks_wanted;
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             events.clear();
             match epoll::wait(
@@ -123,8 +125,7 @@ impl Spawner {
                 Err(error) => return Err(error.into()),
             }
             if events.is_empty() && idle_work {
-                let network = self.networks.make()?;
-                self.networks_ready.push(network);
+                self.make_network_ready();
             }
             for event in &events {
                 let token = event.data.u64();
@@ -133,6 +134,17 @@ impl Spawner {
                 } else if !self.listen(&mut buffer)? {
                     return Ok(());
                 }
+            }
+        }
+    }
+
+    /// When the host has no more of them, sandboxes try to get theirs as they start, and say why they cannot.
+    fn make_network_ready(&mut self) {
+        match self.networks.make() {
+            Ok(network) => self.networks_ready.push(network),
+            Err(error) => {
+                eprintln!("apus: no network namespaces are kept ready any more: {error}");
+                self.networks_wanted = 0;
             }
         }
     }
@@ -185,11 +197,19 @@ impl Spawner {
                 return Err(error);
             }
         };
-        self.watch(&process, token(id, false))?;
-        if let Some(memory_events) = &memory_events {
-            self.watch(memory_events, token(id, true))?;
+        let living = Living { process, group, memory_events };
+        let watched =
+            self.watch(&living.process, token(id, false)).and_then(|()| match &living.memory_events {
+                Some(events) => self.watch(events, token(id, true)),
+                None => Ok(()),
+            });
+        if let Err(error) = watched {
+            // What cannot be watched must not run.
+            kill(&living.process);
+            bury(id, &living);
+            return Err(error);
         }
-        self.living.insert(id, Living { process, group, memory_events });
+        self.living.insert(id, living);
         Ok(())
     }
 
