@@ -21,9 +21,9 @@ pub struct Credential {
 /// Why an access key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialError {
-    /// Nobody's, or not accepted at this listener.
+    /// Nobody's, not accepted at this listener, or temporary and without its session token.
     Unknown,
-    /// Its session token is missing, forged or of another key.
+    /// Its session token is forged or of another key.
     InvalidToken,
     /// Its session token's time is over.
     Expired,

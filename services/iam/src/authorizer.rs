@@ -64,15 +64,15 @@ impl IamAuthorizer {
     async fn denial(&self, request: &AccessRequest<'_>) -> Result<Option<Denial>, ServiceError> {
         let caller = &request.context.caller;
         match &caller.principal {
-            Principal::Anonymous => Ok(Some(Denial::NoResourcePolicy)),
+            Principal::Anonymous => Ok(Some(Denial::NotAllowedByResource)),
             Principal::Service(name) => {
-                let denial = Denial::NoIdentityPolicy { hint: None };
+                let denial = Denial::NotAllowedByIdentity { hint: None };
                 Ok((!platform_services::may(name, request.action)).then_some(denial))
             }
             principal => {
                 let own = principal.account() == Some(owner(request));
                 if !own && !DECIDED_BY_THE_RESOURCE_TOO.contains(&request.action) {
-                    return Ok(Some(Denial::NoResourcePolicy));
+                    return Ok(Some(Denial::NotAllowedByResource));
                 }
                 self.denial_by_policies(request).await
             }
@@ -88,12 +88,12 @@ impl IamAuthorizer {
                 // A role made anew under the old name is another: sessions of the first one are worth nothing.
                 let Some(role) = role.filter(|role| role.id == *role_id) else {
                     let hint = Some("The session's role has been deleted.".to_owned());
-                    return Ok(Some(Denial::NoIdentityPolicy { hint }));
+                    return Ok(Some(Denial::NotAllowedByIdentity { hint }));
                 };
                 self.denial_by_role(request, &role, *account)
             }
             // There is no way yet to make users or to give them policies.
-            _ => Ok(Some(Denial::NoIdentityPolicy { hint: None })),
+            _ => Ok(Some(Denial::NotAllowedByIdentity { hint: None })),
         }
     }
 
@@ -113,16 +113,16 @@ impl IamAuthorizer {
         let question = Question { action: request.action, resource: &resource, conditions: &conditions };
         let policies = self.parsed.of(role).map_err(ServiceError::internal)?;
         match evaluate(&policies, &question) {
-            Verdict::Denied => return Ok(Some(Denial::DeniedByIdentityPolicy)),
-            Verdict::NotAllowed { hint } => return Ok(Some(Denial::NoIdentityPolicy { hint })),
+            Verdict::Denied => return Ok(Some(Denial::DeniedByIdentity)),
+            Verdict::NotAllowed { hint } => return Ok(Some(Denial::NotAllowedByIdentity { hint })),
             Verdict::Allowed => {}
         }
         let Some(text) = &request.context.caller.session_policy else { return Ok(None) };
         let bound = parse("session policy", text).map_err(ServiceError::internal)?;
         Ok(match evaluate(&[bound], &question) {
             Verdict::Allowed => None,
-            Verdict::Denied => Some(Denial::DeniedBySessionPolicy),
-            Verdict::NotAllowed { hint } => Some(Denial::NoSessionPolicy { hint }),
+            Verdict::Denied => Some(Denial::DeniedBySession),
+            Verdict::NotAllowed { hint } => Some(Denial::NotAllowedBySession { hint }),
         })
     }
 }

@@ -6,21 +6,21 @@ use apus_kernel::{AccessRequest, Resource};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
     /// No statement of the principal's own policies allows it.
-    NoIdentityPolicy {
+    NotAllowedByIdentity {
         /// What would have allowed it, as a sentence.
         hint: Option<String>,
     },
     /// A statement of the principal's own policies denies it.
-    DeniedByIdentityPolicy,
+    DeniedByIdentity,
     /// The session's policy does not allow it, whatever the role's policies say.
-    NoSessionPolicy {
+    NotAllowedBySession {
         /// What would have allowed it, as a sentence.
         hint: Option<String>,
     },
     /// A statement of the session's policy denies it.
-    DeniedBySessionPolicy,
+    DeniedBySession,
     /// Only a policy of the resource could allow it: to another account, or to nobody in particular.
-    NoResourcePolicy,
+    NotAllowedByResource,
 }
 
 impl Denial {
@@ -34,17 +34,15 @@ impl Denial {
         };
         let refused = format!("User: {user} is not authorized to perform: {action} on resource: {resource}");
         let (reason, hint) = match self {
-            Self::NoIdentityPolicy { hint } => {
+            Self::NotAllowedByIdentity { hint } => {
                 (format!("because no identity-based policy allows the {action} action"), hint.as_deref())
             }
-            Self::DeniedByIdentityPolicy => {
-                ("with an explicit deny in an identity-based policy".to_owned(), None)
-            }
-            Self::NoSessionPolicy { hint } => {
+            Self::DeniedByIdentity => ("with an explicit deny in an identity-based policy".to_owned(), None),
+            Self::NotAllowedBySession { hint } => {
                 (format!("because no session policy allows the {action} action"), hint.as_deref())
             }
-            Self::DeniedBySessionPolicy => ("with an explicit deny in a session policy".to_owned(), None),
-            Self::NoResourcePolicy => {
+            Self::DeniedBySession => ("with an explicit deny in a session policy".to_owned(), None),
+            Self::NotAllowedByResource => {
                 (format!("because no resource-based policy allows the {action} action"), None)
             }
         };

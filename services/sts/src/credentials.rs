@@ -30,7 +30,8 @@ impl SessionCredentials {
         if !access_key.starts_with(TEMPORARY_PREFIX) {
             return Err(CredentialError::Unknown);
         }
-        let token = session_token.ok_or(CredentialError::InvalidToken)?;
+        // A temporary key without its token is nobody's: S3 has a word of its own for that.
+        let token = session_token.ok_or(CredentialError::Unknown)?;
         let session = self.sealer.open(token, access_key).map_err(|_| CredentialError::InvalidToken)?;
         if session.is_over(now) {
             return Err(CredentialError::Expired);
@@ -135,7 +136,7 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE", None, "Unknown", "Unknown", "Unknown"),
             ("", None, "Unknown", "Unknown", "Unknown"),
             (mine, token, session, session, session),
-            (mine, None, "InvalidToken", "InvalidToken", "InvalidToken"),
+            (mine, None, "Unknown", "Unknown", "Unknown"),
             (mine, Some("forged"), "InvalidToken", "InvalidToken", "InvalidToken"),
             (mine, others, "InvalidToken", "InvalidToken", "InvalidToken"),
             (mine, foreign, "InvalidToken", "InvalidToken", "InvalidToken"),
