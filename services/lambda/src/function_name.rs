@@ -112,7 +112,7 @@ fn place<'a, 'b>(parts: &'b [&'a str]) -> Result<(Place<'a>, &'b [&'a str]), Nam
         && !more.is_empty()
         && is_region(region)
     {
-        (place.region, rest) = (Some(region), more);
+        (place.region, rest) = (Some(*region), more);
     }
     if let [first, more @ ..] = rest
         && !more.is_empty()

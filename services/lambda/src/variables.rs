@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn reserved_names_are_listed_in_order() {
-        let error = check(&variables(&[("_HANDLER", "x"), ("AWS_REGION", "x"), ("MINE", "x")])).unwrap_err().0;
+        let error =
+            check(&variables(&[("_HANDLER", "x"), ("AWS_REGION", "x"), ("MINE", "x")])).unwrap_err().0;
         assert!(error.ends_with("Reserved keys used in this request: AWS_REGION, _HANDLER"), "{error}");
         for name in ["AWS_ENDPOINT_URL", "AWS_LAMBDA_EXEC_WRAPPER", "TZ", "PATH", "aws_region"] {
             assert_eq!(check(&variables(&[(name, "x")])), Ok(()), "{name}");

@@ -165,9 +165,7 @@ fn read_entry(archive: &mut Archive<'_>, index: usize) -> Result<(Option<String>
     let entry = match mode & TYPE_MASK {
         _ if name.ends_with('/') => Entry::Directory,
         TYPE_DIRECTORY => Entry::Directory,
-        TYPE_NONE | TYPE_FILE => {
-            Entry::File { index, bytes: file.size(), executable: mode & 0o111 != 0 }
-        }
+        TYPE_NONE | TYPE_FILE => Entry::File { index, bytes: file.size(), executable: mode & 0o111 != 0 },
         TYPE_SYMLINK => {
             let mut target = String::new();
             let read = (&mut file).take(PATH_BYTES_MAX as u64 + 1).read_to_string(&mut target);

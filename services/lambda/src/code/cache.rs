@@ -143,7 +143,8 @@ impl CodeCache {
                 Arc::strong_count(&slot.code) == 1
                     && slot.code.get().is_some_and(|code| Arc::strong_count(code) == 1)
             };
-            let oldest = slots.by_hash.iter().filter(|(_, slot)| unused(slot)).min_by_key(|(_, slot)| slot.used);
+            let oldest =
+                slots.by_hash.iter().filter(|(_, slot)| unused(slot)).min_by_key(|(_, slot)| slot.used);
             let Some(hash) = oldest.map(|(hash, _)| hash.clone()) else { break };
             let Some(slot) = slots.by_hash.remove(&hash) else { break };
             total -= size(&slot);

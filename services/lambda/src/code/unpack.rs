@@ -46,7 +46,8 @@ pub(crate) fn unpack(bytes: &[u8], root: &Path) -> Result<u64, UnpackError> {
             Entry::Directory => create_directory(&root.join(path))?,
             Entry::File { index, bytes, executable } => {
                 let mode = if *executable { PROGRAM_MODE } else { FILE_MODE };
-                let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(root.join(path))?;
+                let file =
+                    OpenOptions::new().write(true).create_new(true).mode(mode).open(root.join(path))?;
                 // The process's mask may have taken away what the function's user needs.
                 file.set_permissions(fs::Permissions::from_mode(mode))?;
                 write_file(&mut archive, *index, *bytes, file, &mut buffer)?;

@@ -26,10 +26,7 @@ fn a_plan_has_clean_paths_and_the_directories_between() {
     ])
     .expect("an honest archive");
     let paths: Vec<_> = plan.entries.keys().map(String::as_str).collect();
-    assert_eq!(
-        paths,
-        ["back\\slash ü 🐦", "bin", "bin/run", "handler.py", "lib", "lib/a.py", "lib/current"]
-    );
+    assert_eq!(paths, ["back\\slash ü 🐦", "bin", "bin/run", "handler.py", "lib", "lib/a.py", "lib/current"]);
     assert_eq!(plan.bytes, 12);
     assert_eq!(plan.entries["bin/run"], Entry::File { index: 3, bytes: 9, executable: true });
     assert_eq!(plan.entries["handler.py"], Entry::File { index: 1, bytes: 1, executable: false });

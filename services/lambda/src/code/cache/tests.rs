@@ -8,7 +8,8 @@ use crate::code::evil::{Raw, zip};
 
 /// An empty directory of that test's own.
 fn fresh(test: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("code-cache-{test}"));
+    let program = std::env::current_exe().expect("the test's own path");
+    let directory = program.with_file_name("code-cache").join(test);
     let _ = fs::remove_dir_all(&directory);
     directory
 }
@@ -52,8 +53,12 @@ fn code_is_unpacked_once_with_its_modes() {
         let (first, second) = (first.expect("unpacked"), second.expect("unpacked"));
         assert!(Arc::ptr_eq(&first, &second));
         assert!(Arc::ptr_eq(&first, &get_kept(&cache, &bytes).await));
-        let mode = |path: &str| fs::metadata(first.directory.join(path)).expect(path).permissions().mode() & 0o777;
-        assert_eq!([mode("."), mode("bin"), mode("handler.py"), mode("bin/run")], [0o755, 0o755, 0o444, 0o555]);
+        let mode =
+            |path: &str| fs::metadata(first.directory.join(path)).expect(path).permissions().mode() & 0o777;
+        assert_eq!(
+            [mode("."), mode("bin"), mode("handler.py"), mode("bin/run")],
+            [0o755, 0o755, 0o444, 0o555]
+        );
         assert_eq!(fs::read(first.directory.join("run")).expect("through the link"), b"#!");
     });
     assert_eq!(names(&cache.directory).len(), 1);
@@ -107,7 +112,8 @@ fn archives_that_lie_leave_nothing_behind() {
     let cache = CodeCache::open(simulator.env(), &directory, 1_000).expect("a cache");
     let honest = Raw::new("a", &[b'x'; 100]);
     // Deflated: one block of a thousand zeros, as zlib writes it.
-    let zeros = Raw { content: vec![99, 96, 24, 5, 163, 96, 20, 12, 119, 0, 0], method: 8, ..Raw::new("a", b"") };
+    let zeros =
+        Raw { content: vec![99, 96, 24, 5, 163, 96, 20, 12, 119, 0, 0], method: 8, ..Raw::new("a", b"") };
     for (name, entry) in [
         ("more than it says", zeros.clone().claiming(10)),
         ("less than it says", honest.clone().claiming(101)),
