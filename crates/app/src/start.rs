@@ -1,21 +1,29 @@
 //! `apus start`: opens the state, wires the platform, listens, and stops cleanly when told to.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use apus::wiring::{self, Foundation, Instance};
+use apus::wiring::{self, Foundation};
+use apus_compute::{Compute, ComputeConfig, Level};
 use apus_env::Env;
-use apus_gateway::{Gateway, Listener};
+use apus_gateway::Listener;
 use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
 use apus_store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Start;
+
+/// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM, SIGINT or a failure.
 pub(crate) fn run(options: Start) -> Result<ExitCode, String> {
@@ -38,22 +46,100 @@ async fn serve(options: Start) -> Result<(), String> {
     let socket = bind(options.bind, options.port).await?;
     let address = socket.local_addr().map_err(|error| error.to_string())?;
     let base_url = format!("http://{}", shown(address));
-    let (store, place) = open(&env, &options)?;
-    let foundation = Foundation { env: env.clone(), store: store.clone(), iam: Mode::Enforce };
-    let Instance { platform, development, .. } = wiring::start(foundation).await.map_err(|error| error.to_string())?;
+    let place = Place::of(&options)?;
+    let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
+    let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
-    let gateway = Arc::new(Gateway::new(platform.clone()));
-    let listener = Listener { credentials: Arc::new(development), base_url: base_url.clone(), secure: false };
+    let credentials = Arc::new(instance.development.clone());
+    let listener = Listener { credentials, base_url: base_url.clone(), secure: false };
     let (stop, stopping) = watch::channel(false);
-    let serving = env.spawn("listener", gateway.serve(socket, Arc::new(listener), stopping));
+    let serving = env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
     println!("apus is ready at {base_url} ({place})");
 
     told.to_stop().await;
     info!("stopping");
     stop.send_replace(true);
-    let _ended = serving.join().await;
-    platform.stop();
+    if env.timeout(DRAIN_MAX, serving.join()).await.is_err() {
+        warn!("some requests were still open when their time to finish was over");
+    }
+    instance.stop().await;
+    place.clean_up();
     Ok(())
+}
+
+/// What the instance stands on, by the options.
+fn foundation(
+    env: &Env,
+    options: &Start,
+    place: &Place,
+    base_url: &str,
+    port: u16,
+) -> Result<Foundation, String> {
+    let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
+    let store = match place {
+        Place::Directory(dir) => Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?,
+        Place::Memory(_) => Store::memory(env),
+    };
+    let run_dir = place.dir().join("run");
+    apus_compute::sweep(&run_dir).map_err(|error| error.to_string())?;
+    let config = ComputeConfig { accept_isolation: accepted, ..ComputeConfig::new(run_dir, port) };
+    let compute = Compute::new(env.clone(), config).map_err(|error| error.to_string())?;
+    Ok(Foundation {
+        env: env.clone(),
+        store,
+        compute,
+        lambda: LambdaConfig::new(place.dir().join("code"), format!("http://127.0.0.1:{port}")),
+        iam: Mode::Enforce,
+        base_url: base_url.to_owned(),
+    })
+}
+
+/// Where an instance keeps its files.
+pub(crate) enum Place {
+    /// For good.
+    Directory(PathBuf),
+    /// For as long as the process lives: unpacked code and sandboxes' sockets. The state is in memory.
+    Memory(PathBuf),
+}
+
+impl Place {
+    pub(crate) fn of(options: &Start) -> Result<Self, String> {
+        let (dir, place): (PathBuf, fn(PathBuf) -> Self) = if options.ephemeral {
+            let above = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+            (above.join(format!("apus-{}", std::process::id())), Self::Memory)
+        } else {
+            (options.data_dir.clone(), Self::Directory)
+        };
+        let unusable = |error: std::io::Error| {
+            format!("{} cannot be used: {error}; choose another directory with --data-dir", dir.display())
+        };
+        std::fs::create_dir_all(&dir).map_err(unusable)?;
+        let dir = dir.canonicalize().map_err(unusable)?;
+        Ok(place(dir))
+    }
+
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Directory(dir) | Self::Memory(dir) => dir,
+        }
+    }
+
+    fn clean_up(&self) {
+        if let Self::Memory(dir) = self
+            && let Err(error) = std::fs::remove_dir_all(dir)
+        {
+            warn!(dir = %dir.display(), %error, "files of this run are left");
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(dir) => write!(f, "state in {}", dir.display()),
+            Self::Memory(_) => f.write_str("state in memory only: nothing survives this process"),
+        }
+    }
 }
 
 async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, String> {
@@ -74,14 +160,6 @@ fn shown(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
         _ => address,
     }
-}
-
-/// The store, and the words for where it is.
-fn open(env: &Env, options: &Start) -> Result<(Store, String), String> {
-    if options.ephemeral {
-        return Ok((Store::memory(env), "state in memory only: nothing survives this process".into()));
-    }
-    Err("not yet".into())
 }
 
 /// The signals that mean stop.

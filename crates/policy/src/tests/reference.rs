@@ -10,11 +10,11 @@ struct Line {
     allow: bool,
     principal: usize,
     not_action: bool,
-    action: usize,
+    actions: Vec<usize>,
     not_resource: bool,
-    resource: usize,
-    /// The wanted value of the key `k`, and whether the contrary is wanted.
-    condition: Option<(usize, bool)>,
+    resources: Vec<usize>,
+    /// The wanted value of the key `k`, and whether the contrary is wanted; the same of `l`.
+    conditions: [Option<(usize, bool)>; 2],
 }
 
 const PRINCIPALS: [&str; 8] = [
@@ -69,36 +69,49 @@ struct Ask {
     caller: usize,
     action: usize,
     resource: usize,
-    value: Option<usize>,
+    /// Of `k` and of `l`.
+    values: [Option<usize>; 2],
 }
 
 impl Line {
     fn json(&self, with_principal: bool) -> String {
-        let mut text = format!(r#"{{"Effect":"{}""#, if self.allow { "Allow" } else { "Deny" });
-        if with_principal {
-            text += &format!(r#","Principal":{}"#, PRINCIPALS[self.principal]);
-        }
-        text +=
-            &format!(r#","{}Action":"{}""#, if self.not_action { "Not" } else { "" }, ACTIONS[self.action]);
-        let not = if self.not_resource { "Not" } else { "" };
-        text += &format!(r#","{not}Resource":"{}""#, RESOURCES[self.resource]);
-        if let Some((value, not)) = self.condition {
-            let operator = if not { "StringNotEquals" } else { "StringEquals" };
-            text += &format!(r#","Condition":{{"{operator}":{{"k":"{}"}}}}"#, VALUES[value]);
-        }
-        text + "}"
+        let effect = if self.allow { "Allow" } else { "Deny" };
+        let principal = format!(r#""Principal":{},"#, PRINCIPALS[self.principal]);
+        let principal = if with_principal { principal } else { String::new() };
+        let action = format!(r#""{}Action":{:?}"#, not(self.not_action), pick(&ACTIONS, &self.actions));
+        let resource =
+            format!(r#""{}Resource":{:?}"#, not(self.not_resource), pick(&RESOURCES, &self.resources));
+        let condition = |at: usize, key: &str, operator: &str| {
+            self.conditions[at].map(|(value, negated)| {
+                format!(r#""String{}{operator}":{{"{key}":"{}"}}"#, not(negated), VALUES[value])
+            })
+        };
+        let conditions: Vec<String> =
+            [condition(0, "k", "Equals"), condition(1, "l", "Like")].into_iter().flatten().collect();
+        let conditions = conditions.join(",");
+        format!(r#"{{"Effect":"{effect}",{principal}{action},{resource},"Condition":{{{conditions}}}}}"#)
     }
 
     fn applies(&self, ask: &Ask) -> bool {
-        let action = COVERED_ACTIONS[ask.action].1[self.action] != self.not_action;
-        let resource = COVERED_RESOURCES[ask.resource].1[self.resource] != self.not_resource;
-        let condition = match self.condition {
+        let covers_action = |at: &usize| COVERED_ACTIONS[ask.action].1[*at];
+        let covers_resource = |at: &usize| COVERED_RESOURCES[ask.resource].1[*at];
+        let action = self.actions.iter().any(covers_action) != self.not_action;
+        let resource = self.resources.iter().any(covers_resource) != self.not_resource;
+        let condition = self.conditions.iter().zip(ask.values).all(|(condition, value)| match condition {
             None => true,
-            Some((wanted, false)) => ask.value == Some(wanted),
-            Some((wanted, true)) => ask.value != Some(wanted),
-        };
+            Some((wanted, false)) => value == Some(*wanted),
+            Some((wanted, true)) => value != Some(*wanted),
+        });
         action && resource && condition
     }
+}
+
+fn pick<'a>(from: &[&'a str], places: &[usize]) -> Vec<&'a str> {
+    places.iter().map(|at| from[*at]).collect()
+}
+
+fn not(contrary: bool) -> &'static str {
+    if contrary { "Not" } else { "" }
 }
 
 type Lines = Vec<Line>;
@@ -165,12 +178,12 @@ prop_compose! {
         allow in prop::bool::weighted(0.8),
         principal in 0..PRINCIPALS.len(),
         not_action in prop::bool::weighted(0.2),
-        action in 0..ACTIONS.len(),
+        actions in prop::collection::vec(0..ACTIONS.len(), 1..3),
         not_resource in prop::bool::weighted(0.2),
-        resource in 0..RESOURCES.len(),
-        condition in prop::option::weighted(0.3, (0..VALUES.len(), any::<bool>())),
+        resources in prop::collection::vec(0..RESOURCES.len(), 1..3),
+        conditions in prop::array::uniform2(prop::option::weighted(0.2, (0..VALUES.len(), any::<bool>()))),
     ) -> Line {
-        Line { allow, principal, not_action, action, not_resource, resource, condition }
+        Line { allow, principal, not_action, actions, not_resource, resources, conditions }
     }
 }
 
@@ -189,9 +202,10 @@ prop_compose! {
 
 prop_compose! {
     fn asks()(
-        caller in 0_usize..5, action in 0_usize..2, resource in 0_usize..2, value in prop::option::of(0_usize..2),
+        caller in 0_usize..5, action in 0_usize..2, resource in 0_usize..2,
+        values in prop::array::uniform2(prop::option::of(0_usize..2)),
     ) -> Ask {
-        Ask { caller, action, resource, value }
+        Ask { caller, action, resource, values }
     }
 }
 
@@ -215,7 +229,11 @@ proptest! {
             session: session.as_ref().map(std::slice::from_ref),
             scp: scp.as_ref().map(std::slice::from_ref),
         };
-        let context: Context = ask.value.map(|value| ("K", VALUES[value])).into_iter().collect();
+        let context: Context = ["K", "L"]
+            .into_iter()
+            .zip(ask.values)
+            .filter_map(|(key, value)| Some((key, VALUES[value?])))
+            .collect();
         let request = Request {
             caller,
             action: COVERED_ACTIONS[ask.action].0,
