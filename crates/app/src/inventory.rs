@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apus::wiring::{self, Foundation};
-use apus_compute::driver::fake::{FakeDriver, FakeReply, Responder};
+use apus_compute::driver::fake::{FakeDriver, FakeReply};
 use apus_compute::{Compute, PoolLimits};
 use apus_env::Env;
 use apus_service_iam::Mode;
@@ -21,8 +21,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
     let scratch = scratch.join(format!("apus-{}", std::process::id()));
     let text = runtime.block_on(async {
         let env = Env::real();
-        let silent: Arc<Responder> = Arc::new(|_sandbox, _invocation| FakeReply::response("null"));
-        let driver = FakeDriver::new(env.clone(), Duration::ZERO, silent);
+        let driver = FakeDriver::new(env.clone(), Duration::ZERO, |_, _| FakeReply::response("null"));
         let limits = PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::ZERO };
         let foundation = Foundation {
             env: env.clone(),

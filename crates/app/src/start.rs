@@ -50,8 +50,7 @@ async fn serve(options: Start) -> Result<(), String> {
     let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
-    let credentials = Arc::new(instance.development.clone());
-    let listener = Listener { credentials, base_url: base_url.clone(), secure: false };
+    let listener = Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
     let (stop, stopping) = watch::channel(false);
     let serving = env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
     println!("apus is ready at {base_url} ({place})");

@@ -37,7 +37,7 @@ pub struct Instance {
     /// The door.
     pub platform: Platform,
     /// Whom a development listener believes.
-    pub development: DevelopmentCredentials,
+    pub development: Arc<DevelopmentCredentials>,
     /// What is to be called later.
     pub outbox: Outbox,
     compute: Compute,
@@ -57,7 +57,7 @@ pub async fn start(foundation: Foundation) -> Result<Instance, StartError> {
     let gateway = Arc::new(Gateway::new(platform.clone()));
     let sessions = SessionCredentials::new(&key, env);
     endpoint.open(Inside { gateway: Arc::clone(&gateway), sessions: sessions.clone(), base_url });
-    let development = DevelopmentCredentials::new(sessions);
+    let development = Arc::new(DevelopmentCredentials::new(sessions));
     Ok(Instance { gateway, platform, development, outbox, compute, store })
 }
 
