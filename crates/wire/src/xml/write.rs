@@ -147,6 +147,11 @@ impl Writer {
                 }
                 self.close(name);
             }
+            (_, Value::String(text)) => {
+                self.start(name, namespace);
+                self.text(text);
+                self.close(name);
+            }
             _ => {
                 if let Some(text) = self.scalar(schema, member, value) {
                     self.start(name, namespace);
@@ -205,19 +210,28 @@ impl Writer {
     }
 }
 
-/// Escapes what is markup, and what a reader would change: line ends and other control characters.
+/// Escapes what is markup, and what a reader would change: line ends and other control characters. Runs
+/// without escapes are copied whole.
 fn escape(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\t' => out.push(character),
-            '\0'..'\u{20}' | '\u{7f}'..'\u{a0}' | '\u{2028}' => {
-                let _ = write!(out, "&#x{:x};", u32::from(character));
-            }
-            _ => out.push(character),
+    let special = |character: char| {
+        matches!(
+            character,
+            '&' | '<' | '>' | '"' | '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'
+        )
+    };
+    let mut copied = 0;
+    for (at, found) in text.match_indices(special) {
+        out.push_str(&text[copied..at]);
+        copied = at + found.len();
+        match found {
+            "&" => out.push_str("&amp;"),
+            "<" => out.push_str("&lt;"),
+            ">" => out.push_str("&gt;"),
+            "\"" => out.push_str("&quot;"),
+            _ => found.chars().for_each(|control| {
+                let _ = write!(out, "&#x{:x};", u32::from(control));
+            }),
         }
     }
+    out.push_str(&text[copied..]);
 }
