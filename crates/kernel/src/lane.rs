@@ -68,7 +68,11 @@ where
 {
     /// Lanes whose every batch is done by `step`, which answers each job itself. It is passed the lanes, for
     /// jobs that follow from these.
-    pub fn new<F>(env: Env, name: &'static str, step: impl Fn(Self, K, Vec<J>) -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(
+        env: Env,
+        name: &'static str,
+        step: impl Fn(Self, K, Vec<J>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -231,12 +235,15 @@ mod tests {
     fn a_lane_that_breaks_off_tells_those_who_wait_and_starts_anew() {
         let mut simulator = Simulator::new(1);
         let env = simulator.env();
-        let lanes: Lanes<u8, oneshot::Sender<bool>> =
-            Lanes::new(env.clone(), "lane", move |_lanes, _key, jobs: Vec<oneshot::Sender<bool>>| async move {
+        let lanes: Lanes<u8, oneshot::Sender<bool>> = Lanes::new(
+            env.clone(),
+            "lane",
+            move |_lanes, _key, jobs: Vec<oneshot::Sender<bool>>| async move {
                 for job in jobs {
                     let _ = job.send(true);
                 }
-            });
+            },
+        );
         // What is left of a runner whose step panicked: its key, a waiting job, and then its drop.
         let (reply, mut waiting) = oneshot::channel();
         lanes.inner.lanes().insert(1, VecDeque::from([reply]));
