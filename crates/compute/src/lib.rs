@@ -1,1 +1,32 @@
 //! Sandboxes, the Runtime API and the pool of execution environments.
+//!
+//! [`Compute::invoke`] runs a function once: the pool's rules choose or start an environment, a
+//! [`driver`] gives it a sandbox, its runtime takes the event over the Runtime API. This crate knows
+//! nothing of Lambda's resources: what it runs arrives as a [`FunctionSpec`].
+
+mod compute;
+pub mod driver;
+pub mod exchange;
+mod host_root;
+mod invoke;
+mod output;
+pub mod pool;
+#[cfg(target_os = "linux")]
+mod probe;
+mod report;
+mod runtime_api;
+mod runtimes;
+mod spec;
+mod variables;
+
+pub use compute::{Compute, ComputeConfig};
+#[cfg(target_os = "linux")]
+pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
+pub use driver::{Level, StartError};
+pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
+pub use output::{EnvironmentLog, LineSink, OutputSink};
+pub use pool::rules::PoolLimits;
+#[cfg(target_os = "linux")]
+pub use probe::{Capabilities, Fact, Lack, probe};
+pub use runtimes::InterpreterSearch;
+pub use spec::{Credentials, EnvironmentPorts, FunctionKey, FunctionSpec};

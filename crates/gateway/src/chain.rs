@@ -2,19 +2,20 @@
 
 use std::net::SocketAddr;
 
-use apus_kernel::{Caller, Origin};
+use apus_kernel::Origin;
 use apus_schema::{Body, Common, Fault, Fields, Protocol, ServiceError, ServiceSchema, violations};
 use apus_wire::{
     ErrorContext, Hint, Payload, RequestHead, Route, decode, encode, encode_error, violation_error,
 };
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use std::borrow::Cow;
 use tracing::error;
 
 use crate::hosts::{host, path_style, without_port};
-use crate::identity::Claimed;
-use crate::payload::{Arrived, Received};
+use crate::identity::{Claimed, Identity};
+use crate::payload::{Received, keep};
 use crate::{Gateway, Listener};
 
 impl Gateway {
@@ -28,7 +29,9 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let authority = host(&parts).map(without_port).unwrap_or_default();
         let path = parts.uri.path();
-        if let Some(front) = self.platform.fronts().iter().find(|front| front.claims().matches(authority, path)) {
+        if let Some(front) =
+            self.platform.fronts().iter().find(|front| front.claims().matches(authority, path))
+        {
             return front.handle(self.platform.clone(), Request::from_parts(parts, body)).await;
         }
         let request_id = self.platform.env().uuid_v4();
@@ -55,7 +58,7 @@ impl Gateway {
             method: &parts.method,
             path: &path,
             query: parts.uri.query(),
-            headers: &parts.headers,
+            headers: &without_framing(&parts.headers),
         };
         let hint = Hint { signing_name: claimed.service(), host: host(parts).map(without_port) };
         let route = self.router.find(&head, &hint, received.form()).map_err(|refused| Refusal {
@@ -63,14 +66,14 @@ impl Gateway {
             protocol: refused.protocol(),
             error: refused.to_error(),
         })?;
-        self.serve(listener, peer, parts, &head, &route, claimed, received, request_id)
+        self.call(listener, peer, parts, &head, &route, claimed, received, request_id)
             .await
             .map_err(|error| Refusal { service: Some(route.service), protocol: route.protocol, error })
     }
 
     /// The rest of the list, from where errors are those of an operation.
     #[expect(clippy::too_many_arguments, reason = "the facts of one request, each of another kind")]
-    async fn serve(
+    async fn call(
         &self,
         listener: &Listener,
         peer: Option<SocketAddr>,
@@ -81,11 +84,11 @@ impl Gateway {
         received: Received,
         request_id: &str,
     ) -> Result<apus_wire::Response, ServiceError> {
-        let arrived = received.read(route.operation, parts).await?;
+        let payload = received.read(route.operation).await?;
         let now = self.platform.env().now();
-        let identity = claimed.verify(listener, route.operation, parts, &arrived, now).await?;
-        let caller = Caller { region: identity.region, ..identity.caller };
-        let Arrived { payload, .. } = arrived.trusted(identity.chunks, parts)?;
+        let Identity { caller, promise } = claimed.verify(listener, route, parts, &payload, now).await?;
+        let payload = keep(payload, promise)
+            .map_err(|error| ServiceError::common(Common::Malformed, "").because(error))?;
         let fields = decode(route, head, payload)?;
         check(route, &fields)?;
         let origin = origin(listener, peer, parts);
@@ -93,6 +96,21 @@ impl Gateway {
         let output = self.platform.dispatch(route.operation, context, fields).await?;
         encode(route.operation, route.protocol, &output, request_id)
     }
+}
+
+/// The headers without the mark of a framing that the codec does not see: `aws-chunked` is no encoding of the
+/// data (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
+fn without_framing(headers: &HeaderMap) -> Cow<'_, HeaderMap> {
+    let Some(encodings) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) else {
+        return Cow::Borrowed(headers);
+    };
+    let kept: Vec<&str> = encodings.split(',').map(str::trim).filter(|one| *one != "aws-chunked").collect();
+    let mut headers = headers.clone();
+    match HeaderValue::from_str(&kept.join(",")) {
+        Ok(kept) if !kept.is_empty() => headers.insert(CONTENT_ENCODING, kept),
+        _ => headers.remove(CONTENT_ENCODING),
+    };
+    Cow::Owned(headers)
 }
 
 /// The model's constraints.

@@ -22,7 +22,8 @@ impl HttpFront for Health {
     fn handle(&self, platform: Platform, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let answer = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/_apus/health") => {
-                let services: Vec<_> = platform.services().map(|service| format!("\"{}\"", service.name)).collect();
+                let services: Vec<_> =
+                    platform.services().map(|service| format!("\"{}\"", service.name)).collect();
                 let version = self.version;
                 json(
                     StatusCode::OK,
@@ -34,7 +35,8 @@ impl HttpFront for Health {
             }
             _ => json(
                 StatusCode::NOT_FOUND,
-                r#"{"message":"nothing is at this path; /_apus/health tells the platform's health"}"#.to_owned(),
+                r#"{"message":"nothing is at this path; /_apus/health tells the platform's health"}"#
+                    .to_owned(),
             ),
         };
         Box::pin(std::future::ready(answer))

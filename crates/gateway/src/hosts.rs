@@ -7,7 +7,7 @@ use http::header::HOST;
 use http::request::Parts;
 
 /// The service whose resources are addressed by host, by its name in a signature.
-const HOST_STYLE_SERVICE: &str = "s3";
+pub(crate) const HOST_STYLE_SERVICE: &str = "s3";
 /// Hosts before which a bucket may stand; the region's own host is added per request.
 const SUFFIXES: [&str; 4] = ["localhost", "s3.localhost", "s3.amazonaws.com", "localhost.localstack.cloud"];
 
@@ -63,7 +63,11 @@ mod tests {
             ("photos.localhost:4566", None, "/key"),
             ("photos.s3.localhost:4566", None, "/photos/key"),
         ] {
-            assert_eq!(path_style("/key", Some(host), service, Some("eu-west-1")), expected, "{host} {service:?}");
+            assert_eq!(
+                path_style("/key", Some(host), service, Some("eu-west-1")),
+                expected,
+                "{host} {service:?}"
+            );
         }
     }
 }

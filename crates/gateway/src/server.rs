@@ -36,13 +36,18 @@ impl Gateway {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stopping| *stopping) => break,
+                () = stopped(&mut stop) => break,
                 accepted = socket.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection =
-                        serve_connection(Arc::clone(&self), stream, peer, Arc::clone(&listener), stop.clone());
+                    let connection = serve_connection(
+                        Arc::clone(&self),
+                        stream,
+                        peer,
+                        Arc::clone(&listener),
+                        stop.clone(),
+                    );
                     env.spawn("connection", async move {
                         connection.await;
                         drop(place);
@@ -57,6 +62,11 @@ impl Gateway {
         // Every place back means that every connection has ended.
         let _ended = places.acquire_many(CONNECTIONS_MAX as u32).await;
     }
+}
+
+/// Returns once the flag is up, or whoever could raise it is gone.
+async fn stopped(stop: &mut Stop) {
+    let _flag = stop.wait_for(|stopping| *stopping).await;
 }
 
 fn serve_connection(
@@ -85,7 +95,7 @@ fn serve_connection(
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            _ = stop.wait_for(|stopping| *stopping) => {
+            () = stopped(&mut stop) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

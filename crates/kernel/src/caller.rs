@@ -113,6 +113,11 @@ impl Caller {
         Self::unsigned(Principal::Service(name), account, region)
     }
 
+    /// Nobody in particular.
+    pub fn anonymous(region: Region) -> Self {
+        Self::unsigned(Principal::Anonymous, AccountId::DEVELOPMENT, region)
+    }
+
     fn unsigned(principal: Principal, account: AccountId, region: Region) -> Self {
         Self { principal, account, region, access_key: None, session_policy: None }
     }

@@ -7,12 +7,15 @@
 //! This crate knows no service's name, no protocol and no file.
 
 mod access;
+mod call_record;
 mod caller;
 mod context;
 mod front;
 mod identity;
 mod lane;
+mod lease;
 mod meter;
+mod outbox;
 mod platform;
 mod scope;
 mod service;
@@ -23,7 +26,9 @@ pub use context::{Context, Origin};
 pub use front::{Claims, HttpFront};
 pub use identity::{Credential, CredentialError, Credentials};
 pub use lane::{LaneError, Lanes};
+pub use lease::{FenceError, Lease};
 pub use meter::Count;
+pub use outbox::{Dead, Delivery, LANES_MAX, Outbox, RetryPolicy};
 pub use platform::Platform;
 pub use scope::{AccountId, Arn, Region, ScopeError};
 pub use service::{Builder, Handler, Service};

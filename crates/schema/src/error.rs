@@ -12,6 +12,13 @@ pub enum ErrorKind {
     Modelled(&'static ErrorSchema),
     /// One that all services share.
     Common(Common),
+    /// One that only has a name, the same in every protocol: what a signature check refuses.
+    Named {
+        /// The code.
+        code: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
 }
 
 /// Whose fault an error is.
@@ -54,6 +61,12 @@ impl ServiceError {
             extra: Vec::new(),
             cause: None,
         }
+    }
+
+    /// An error that only has a name. The message is public.
+    pub fn named(code: &'static str, status: u16, message: impl Into<String>) -> Self {
+        let kind = ErrorKind::Named { code, status };
+        Self { kind, message: message.into(), fields: Fields::default(), extra: Vec::new(), cause: None }
     }
 
     /// A broken invariant or a failed disk: the caller learns only that, the log learns the cause.
@@ -129,6 +142,7 @@ impl ServiceError {
         let sender = match self.kind {
             ErrorKind::Modelled(schema) => schema.sender_fault,
             ErrorKind::Common(common) => common.is_sender_fault(),
+            ErrorKind::Named { status, .. } => status < 500,
         };
         if sender { Fault::Sender } else { Fault::Receiver }
     }
@@ -145,6 +159,7 @@ impl ServiceError {
         match self.kind {
             ErrorKind::Modelled(schema) => schema.name.to_owned(),
             ErrorKind::Common(common) => format!("{common:?}"),
+            ErrorKind::Named { code, .. } => code.to_owned(),
         }
     }
 }

@@ -7,27 +7,23 @@
 #[macro_export]
 macro_rules! structure {
     ($schema:path, pub struct $name:ident { $($(#[$attribute:meta])* pub $member:ident: $type:ty,)* }) => {
-        #[derive(Clone, Default, PartialEq)]
+        #[derive(Clone, Default)]
         pub struct $name { $($(#[$attribute])* pub $member: $type,)* }
 
         impl $crate::Structure for $name {
             const SCHEMA: &'static $crate::Schema = &$schema;
             #[inline]
-            fn from_fields(fields: $crate::Fields) -> Result<Self, $crate::Mismatch> {
-                #[allow(unused_mut, unused_variables)]
-                let mut members = fields.into_members(Self::SCHEMA);
-                Ok(Self { $($member: members.next()?,)* })
-            }
-            #[inline]
-            fn into_fields(self) -> $crate::Fields {
-                #[allow(unused_mut)]
-                let mut fields = $crate::Fields::with_capacity(Self::SCHEMA.members().len());
-                $(fields.push($crate::Shape::into_value(self.$member));)*
-                fields
+            fn slots(&mut self, see: &mut dyn FnMut(&mut [&mut dyn $crate::Slot])) {
+                see(&mut [$(&mut self.$member),*]);
             }
         }
 
-        $crate::shape_of_structure!($name);
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                $crate::Structure::into_fields(self.clone()) == $crate::Structure::into_fields(other.clone())
+            }
+        }
 
         impl ::std::fmt::Debug for $name {
             #[inline]
@@ -147,6 +143,7 @@ macro_rules! modelled_error {
 }
 
 #[cfg(test)]
+#[allow(missing_docs, unreachable_pub)] // as in a generated crate
 mod tests {
     use crate::{Fields, Kind, Member, Schema, Shape, Structure, Value};
 
@@ -157,7 +154,11 @@ mod tests {
     static SECRET: Schema = Schema::new("Secret", Kind::String).sensitive();
     static THING: Schema = Schema::structure(
         "Thing",
-        &[Member::new("Name", &NAME).required(), Member::new("Colour", &COLOUR), Member::new("Secret", &SECRET)],
+        &[
+            Member::new("Name", &NAME).required(),
+            Member::new("Colour", &COLOUR),
+            Member::new("Secret", &SECRET),
+        ],
     );
 
     structure! { THING,

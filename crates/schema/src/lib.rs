@@ -20,7 +20,7 @@ pub use body::{Body, BodyError, ByteStream, Trailers};
 pub use common::Common;
 pub use constraint::{Reason, Step, Violation, violations};
 pub use error::{ErrorKind, Fault, ServiceError};
-pub use shape::{Members, Mismatch, Operation, Shape, Structure, Unit};
+pub use shape::{Boxed, Mismatch, Operation, Shape, Slot, Structure, Unit};
 pub use shown::Shown;
 pub use tables::{
     Auth, Checksum, ErrorSchema, Kind, Location, Member, OperationSchema, Pattern, Protocol, Schema,

@@ -27,33 +27,94 @@ pub trait Shape: Sized + Send + 'static {
 }
 
 /// A structure: its members stand at the places that the schema gives them.
-pub trait Structure: Shape {
+pub trait Structure: Shape + Default {
     /// What the model says of it.
     const SCHEMA: &'static Schema;
-    /// Moves out of its members.
-    fn from_fields(fields: Fields) -> Result<Self, Mismatch>;
+
+    /// Shows every member, in the schema's order, once. All that generated code says of a structure.
+    fn slots(&mut self, see: &mut dyn FnMut(&mut [&mut dyn Slot]));
+
+    /// Moves out of its members. An absent member is null, which only an `Option` (or a document) accepts.
+    fn from_fields(mut fields: Fields) -> Result<Self, Mismatch> {
+        let mut structure = Self::default();
+        let mut outcome = Ok(());
+        structure.slots(&mut |slots| outcome = load(Self::SCHEMA, slots, &mut fields));
+        outcome.map(|()| structure)
+    }
+
     /// Moves into its members.
-    fn into_fields(self) -> Fields;
+    fn into_fields(mut self) -> Fields {
+        let mut fields = Fields::default();
+        self.slots(&mut |slots| fields = store(slots));
+        fields
+    }
 }
 
-/// Makes structures shapes: a blanket implementation would forbid the one for boxes, which recursive shapes need.
-#[macro_export]
-macro_rules! shape_of_structure {
-    ($($type:ty),* $(,)?) => {$(
-        impl $crate::Shape for $type {
-            #[inline]
-            fn from_value(value: $crate::Value) -> Result<Self, $crate::Mismatch> {
-                match value {
-                    $crate::Value::Structure(fields) => $crate::Structure::from_fields(fields),
-                    other => Err($crate::Mismatch::new("structure", &other)),
-                }
-            }
-            #[inline]
-            fn into_value(self) -> $crate::Value {
-                $crate::Value::Structure($crate::Structure::into_fields(self))
-            }
+/// A member of a typed structure.
+pub trait Slot {
+    /// Fills it.
+    fn load(&mut self, value: Value) -> Result<(), Mismatch>;
+    /// Empties it.
+    fn store(&mut self) -> Value;
+}
+
+impl<T: Shape + Default> Slot for T {
+    fn load(&mut self, value: Value) -> Result<(), Mismatch> {
+        *self = T::from_value(value)?;
+        Ok(())
+    }
+    fn store(&mut self) -> Value {
+        std::mem::take(self).into_value()
+    }
+}
+
+fn load(schema: &'static Schema, slots: &mut [&mut dyn Slot], fields: &mut Fields) -> Result<(), Mismatch> {
+    debug_assert_eq!(slots.len(), schema.members().len(), "{} has a slot for each member", schema.name);
+    for (at, slot) in slots.iter_mut().enumerate() {
+        let value = fields.take(at).unwrap_or(Value::Null);
+        slot.load(value).map_err(|mismatch| mismatch.within(schema.members()[at].name))?;
+    }
+    Ok(())
+}
+
+fn store(slots: &mut [&mut dyn Slot]) -> Fields {
+    let mut fields = Fields::with_capacity(slots.len());
+    for slot in slots {
+        fields.push(slot.store());
+    }
+    fields
+}
+
+impl<T: Structure> Shape for T {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
+        match value {
+            Value::Structure(fields) => Self::from_fields(fields),
+            other => Err(Mismatch::new("structure", &other)),
         }
-    )*};
+    }
+    fn into_value(self) -> Value {
+        Value::Structure(self.into_fields())
+    }
+}
+
+/// A structure within a structure of its own kind. (Not a plain `Box`: other crates may make a box of their
+/// structure a structure, so that it could not be a shape beside the implementation for all structures.)
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Boxed<T>(pub Box<T>);
+
+impl<T> From<T> for Boxed<T> {
+    fn from(inner: T) -> Self {
+        Self(Box::new(inner))
+    }
+}
+
+impl<T: Shape> Shape for Boxed<T> {
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
+        T::from_value(value).map(Self::from)
+    }
+    fn into_value(self) -> Value {
+        (*self.0).into_value()
+    }
 }
 
 /// The structure of an operation that takes or gives nothing.
@@ -64,15 +125,10 @@ pub struct Unit;
 static UNIT: Schema =
     Schema::new("Unit", Kind::Structure { members: &[], union: false, eventstream: false, payload: None });
 
-shape_of_structure!(Unit);
-
 impl Structure for Unit {
     const SCHEMA: &'static Schema = &UNIT;
-    fn from_fields(_: Fields) -> Result<Self, Mismatch> {
-        Ok(Self)
-    }
-    fn into_fields(self) -> Fields {
-        Fields::new(Self::SCHEMA)
+    fn slots(&mut self, see: &mut dyn FnMut(&mut [&mut dyn Slot])) {
+        see(&mut []);
     }
 }
 
@@ -107,30 +163,7 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// The members of a structure, taken one after the other in the schema's order.
-#[derive(Debug)]
-pub struct Members {
-    fields: Fields,
-    schema: &'static Schema,
-    at: usize,
-}
-
-impl Members {
-    /// Takes the next one. An absent member is null, which only an `Option` (or a document) accepts.
-    pub fn next<T: Shape>(&mut self) -> Result<T, Mismatch> {
-        let at = self.at;
-        self.at += 1;
-        let value = self.fields.take(at).unwrap_or(Value::Null);
-        T::from_value(value).map_err(|mismatch| mismatch.within(self.schema.members()[at].name))
-    }
-}
-
 impl Fields {
-    /// Takes the members one after the other.
-    pub fn into_members(self, schema: &'static Schema) -> Members {
-        Members { fields: self, schema, at: 0 }
-    }
-
     /// Takes a member that the model requires; an absent one is a mismatch.
     pub fn required<T: Shape>(&mut self, schema: &'static Schema, at: usize) -> Result<T, Mismatch> {
         let value = self.take(at).unwrap_or(Value::Null);
@@ -224,15 +257,6 @@ impl<T: Shape> Shape for Option<T> {
     }
     fn into_value(self) -> Value {
         self.map_or(Value::Null, T::into_value)
-    }
-}
-
-impl<T: Shape> Shape for Box<T> {
-    fn from_value(value: Value) -> Result<Self, Mismatch> {
-        T::from_value(value).map(Self::new)
-    }
-    fn into_value(self) -> Value {
-        (*self).into_value()
     }
 }
 

@@ -3,7 +3,10 @@
 //! Read [`Store`] first, then [`Tx`]; [`Keyspace`] says whose keys are whose, [`layers`] are the structures
 //! that services build on. This crate knows nothing of AWS, and nothing above it knows which engine it uses.
 
+mod blobs;
 mod commit;
+pub mod disk;
+mod embedded;
 mod error;
 mod key;
 mod keyspace;
@@ -19,6 +22,8 @@ pub mod tuple;
 mod tx;
 mod watch;
 
+pub use blobs::{BLOB_READ_MAX, BlobId, BlobReader, BlobWriter, Blobs};
+pub use embedded::{FORMAT, Options};
 pub use error::StoreError;
 pub use key::Key;
 pub use keyspace::Keyspace;

@@ -12,7 +12,8 @@ use crate::watch::Watchers;
 
 pub(crate) struct Shared {
     env: Env,
-    current: RwLock<Arc<State>>,
+    /// `None` once the store is closed.
+    current: RwLock<Option<Arc<State>>>,
     failed: OnceLock<StoreError>,
     metrics: Metrics,
     watchers: Arc<Watchers>,
@@ -23,7 +24,7 @@ impl Shared {
     pub(crate) fn new(env: Env, state: State) -> Self {
         Self {
             env,
-            current: RwLock::new(Arc::new(state)),
+            current: RwLock::new(Some(Arc::new(state))),
             failed: OnceLock::new(),
             metrics: Metrics::default(),
             watchers: Arc::new(Watchers::default()),
@@ -35,20 +36,29 @@ impl Shared {
         &self.env
     }
 
-    /// The newest durable version.
-    pub(crate) fn current(&self) -> Arc<State> {
+    /// The newest durable version; `None` once the store is closed.
+    pub(crate) fn current(&self) -> Option<Arc<State>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn publish(&self, state: State) -> Arc<State> {
         let state = Arc::new(state);
+        self.replace(Some(state.clone()));
+        state
+    }
+
+    /// Lets go of the last version: whoever comes now finds the store closed.
+    pub(crate) fn close(&self) {
+        self.replace(None);
+    }
+
+    fn replace(&self, state: Option<Arc<State>>) {
         let old = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, state.clone())
+            std::mem::replace(&mut *current, state)
         };
         // Outside of the lock: it may be the last handle on a large overlay.
         drop(old);
-        state
     }
 
     /// Stops all commits, for good.

@@ -33,6 +33,8 @@ pub(crate) trait Base: Send + Sync {
 pub(crate) struct State {
     pub(crate) version: u64,
     pub(crate) active: Overlay,
+    /// About what `active` takes in memory.
+    pub(crate) active_bytes: u64,
     /// The overlay that a checkpoint is moving into the base.
     pub(crate) frozen: Option<Overlay>,
     /// `None`: there is nothing below the overlays.
@@ -53,11 +55,25 @@ impl State {
     /// Sets a key on top. `hides` is what [`Self::is_below`] said: what never went below the top leaves no trace
     /// when it is deleted, so that a queue's messages come and go in memory.
     pub(crate) fn set(&mut self, key: Bytes, value: Option<Bytes>, hides: bool) {
-        if value.is_some() || hides {
-            self.active.insert(key, value);
+        let key_length = key.len();
+        let old = if value.is_some() || hides {
+            self.active_bytes += cost(key_length, value.as_ref());
+            self.active.insert(key, value)
         } else {
-            self.active.remove(&key);
+            self.active.remove(&key)
+        };
+        if let Some(old) = old {
+            self.active_bytes -= cost(key_length, old.as_ref());
         }
+    }
+
+    /// Leaves an empty overlay on top, and gives the one that was there: it lies beneath now.
+    pub(crate) fn freeze(&mut self) -> Overlay {
+        assert!(self.frozen.is_none(), "one checkpoint at a time");
+        let frozen = std::mem::take(&mut self.active);
+        self.active_bytes = 0;
+        self.frozen = Some(frozen.clone());
+        frozen
     }
 
     /// Whether there is a value at `key` below the top.
@@ -86,6 +102,13 @@ impl State {
         }
         Ok(Scan { layers, direction })
     }
+}
+
+/// What an entry takes in memory beside its bytes: handles, allocations, its share of the tree.
+const ENTRY_BYTES: u64 = 160;
+
+fn cost(key_length: usize, value: Option<&Bytes>) -> u64 {
+    ENTRY_BYTES + key_length as u64 + value.map_or(0, |value| value.len() as u64)
 }
 
 type Change = Result<(Bytes, Option<Bytes>), StoreError>;

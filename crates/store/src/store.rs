@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apus_env::Env;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::blobs::Blobs;
 use crate::commit::{Commit, Committer, Control, Journal, NoJournal, Outcome};
+use crate::disk::{Disk, RealDisk, SimDisk, io_error};
+use crate::embedded::{self, Options};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::limits::{COMMITS_WAITING_MAX, TX_ATTEMPTS_MAX, TX_PAUSE_MAX};
@@ -26,6 +30,7 @@ pub struct Store {
 
 struct Inner {
     shared: Arc<Shared>,
+    blobs: Blobs,
     commits: mpsc::Sender<Commit>,
     control: mpsc::UnboundedSender<Control>,
 }
@@ -38,13 +43,51 @@ impl Store {
     pub fn memory(env: &Env) -> Self {
         let shared = Arc::new(Shared::new(env.clone(), State::default()));
         let (control, control_receiver) = mpsc::unbounded_channel();
-        Self::start(shared, control, control_receiver, Box::new(NoJournal), false)
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::volatile());
+        let blobs = match Blobs::open(env, &disk) {
+            Ok(blobs) => blobs,
+            Err(error) => unreachable!("memory does not fail: {error}"),
+        };
+        Self::start(shared, blobs, (control, control_receiver), Box::new(NoJournal), false)
+    }
+
+    /// Opens the store on a disk, which is given one if it has none.
+    ///
+    /// Errors: [`StoreError::Locked`] if another process has it, [`StoreError::NewerFormat`],
+    /// [`StoreError::Corrupt`], or what the disk says.
+    pub fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result<Self, StoreError> {
+        embedded::open(env, disk, options)
+    }
+
+    /// Opens the store in a directory of the file system, with the default options.
+    pub fn open_dir(env: &Env, dir: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let dir = dir.into();
+        let doing = format!("opening the data directory {}", dir.display());
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(dir).map_err(io_error(doing))?);
+        Self::open(env, &disk, &Options::default())
+    }
+
+    /// Moves everything committed so far into the base, where it takes no memory; on a store in memory nothing.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        let (waiter, done) = oneshot::channel();
+        self.inner.control.send(Control::Checkpoint(waiter)).map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the store: commits that wait are made, later ones are refused, and the disk is let go once
+    /// transactions in progress have ended.
+    pub async fn close(&self) {
+        let (waiter, closed) = oneshot::channel();
+        if self.inner.control.send(Control::Close(waiter)).is_ok() {
+            // Gone without an answer is closed too.
+            let _ = closed.await;
+        }
     }
 
     pub(crate) fn start(
         shared: Arc<Shared>,
-        control: mpsc::UnboundedSender<Control>,
-        control_receiver: mpsc::UnboundedReceiver<Control>,
+        blobs: Blobs,
+        (control, control_receiver): (mpsc::UnboundedSender<Control>, mpsc::UnboundedReceiver<Control>),
         journal: Box<dyn Journal>,
         blocks: bool,
     ) -> Self {
@@ -57,7 +100,7 @@ impl Store {
         } else {
             env.spawn("store-commit", committer.run())
         };
-        Self { inner: Arc::new(Inner { shared, commits, control }) }
+        Self { inner: Arc::new(Inner { shared, blobs, commits, control }) }
     }
 
     /// Runs `body` as one serializable transaction and commits what it changed; when this returns `Ok`, the
@@ -75,7 +118,7 @@ impl Store {
         E: From<StoreError>,
     {
         for attempt in 1..=TX_ATTEMPTS_MAX {
-            let tx = self.begin(false);
+            let tx = self.begin(false)?;
             let output = match body(tx.clone()).await {
                 Ok(output) => output,
                 Err(error) => {
@@ -98,7 +141,7 @@ impl Store {
         Fut: Future<Output = Result<T, E>> + Send,
         E: From<StoreError>,
     {
-        let tx = self.begin(true);
+        let tx = self.begin(true)?;
         let output = body(tx.clone()).await;
         let refused = tx.finish().err();
         match (output, refused) {
@@ -111,6 +154,11 @@ impl Store {
     /// before looking, so that nothing falls between.
     pub fn watch(&self, prefix: &Key) -> Watch {
         self.inner.shared.watchers().watch(prefix)
+    }
+
+    /// The blobs beside the keys and values.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
     }
 
     /// The environment that the store runs in.
@@ -134,9 +182,10 @@ impl Store {
         self.inner.shared.skip_conflict_checks();
     }
 
-    fn begin(&self, read_only: bool) -> Tx {
+    fn begin(&self, read_only: bool) -> Result<Tx, StoreError> {
         let shared = &self.inner.shared;
-        Tx::new(shared.current(), shared.env().now(), read_only)
+        let state = shared.current().ok_or(StoreError::Closed)?;
+        Ok(Tx::new(state, shared.env().now(), read_only))
     }
 
     async fn commit(&self, tx: &Tx) -> Result<Outcome, StoreError> {

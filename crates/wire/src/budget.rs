@@ -2,8 +2,9 @@
 
 /// How deep documents, structures, lists and maps may nest. Far above what any model needs.
 pub const MAX_DEPTH: usize = 100;
-/// How many values and member places one request may fill: about 64 MiB of memory at 32 bytes each,
-/// reached by small bodies only if they are made of empty structures.
+/// How many places of 32 bytes one request may fill: 64 MiB of memory, which a small body reaches only if it
+/// is made of empty structures. Readers charge what they allocate: a value one place, a structure one for
+/// each member, a list or a map its first block.
 pub const MAX_PLACES: usize = 1 << 21;
 /// How many characters of a number are read: a double needs 17 digits, and no exponent needs more than this.
 pub(crate) const MAX_NUMBER_CHARS: usize = 128;
@@ -17,6 +18,11 @@ pub(crate) type Read<T> = Result<T, Unreadable>;
 pub(crate) fn unreadable<T>(message: impl Into<String>) -> Read<T> {
     Err(Unreadable(message.into()))
 }
+
+/// The first block of a list that is not empty: four values.
+pub(crate) const LIST_PLACES: usize = 4;
+/// The first block of a map that is not empty: four pairs.
+pub(crate) const MAP_PLACES: usize = 8;
 
 /// What is left to spend.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The one door to every codec: requests into members, members and errors into answers.
 
-use apus_schema::{Common, Fields, Kind, OperationSchema, Protocol, ServiceError, ServiceSchema, Value};
+use apus_schema::{
+    Body, Common, Fields, Kind, OperationSchema, Protocol, ServiceError, ServiceSchema, Value,
+};
 use bytes::Bytes;
 
 use crate::budget::{Read, Unreadable};
@@ -37,50 +39,72 @@ fn flows(kind: Kind) -> bool {
 
 /// Reads a request's members. Constraints of the model are not checked here: see [`apus_schema::violations`].
 ///
-/// A body that cannot be read is [`Common::Malformed`].
+/// A body that cannot be read is [`Common::Malformed`]; so is a header, a label or a parameter, unless the
+/// service has an error for those.
 pub fn decode(route: &Route, head: &RequestHead<'_>, body: Payload) -> Result<Fields, ServiceError> {
-    let fields = match body {
-        Payload::Bytes(bytes) => read_whole(route, head, bytes),
-        Payload::Stream(body) => {
-            let input = route.operation.input;
-            let Some((at, member)) = input.payload() else {
-                return Err(ServiceError::internal(format!("{} takes no stream", route.operation.name)));
-            };
-            if !flows(member.shape.kind) {
-                return Err(ServiceError::internal(format!("{} takes no stream", route.operation.name)));
-            }
-            let mut fields = Fields::new(input);
-            fields.set(at, Value::Stream(body));
-            rest::read::read_bound(route.operation, head, &route.labels, &mut fields).map(|()| fields)
-        }
+    let malformed = |Unreadable(message)| ServiceError::common(Common::Malformed, message);
+    let mut fields = match body {
+        Payload::Bytes(bytes) => read_body(route, head, bytes).map_err(malformed)?,
+        Payload::Stream(body) => stream(route.operation, body)?,
     };
-    fields.map_err(|Unreadable(message)| ServiceError::common(Common::Malformed, message))
+    match route.protocol {
+        Protocol::RestJson | Protocol::RestXml => {
+            let bound = rest::read::read_bound(route.operation, head, &route.labels, &mut fields);
+            bound.map_err(|Unreadable(message)| {
+                match Style::of(Some(route.service)).unreadable_parameter {
+                    Some(code) => ServiceError::named(code, 400, message),
+                    None => ServiceError::common(Common::Malformed, message),
+                }
+            })?;
+        }
+        Protocol::Query => fill_in_url(route, head, &mut fields),
+        Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RpcV2Cbor => {}
+    }
+    Ok(fields)
 }
 
-fn read_whole(route: &Route, head: &RequestHead<'_>, body: Bytes) -> Read<Fields> {
-    let operation = route.operation;
-    let mut fields = match route.protocol {
-        Protocol::AwsJson10 | Protocol::AwsJson11 => {
-            return json::read_structure(operation.input, &body, |_| true);
-        }
-        Protocol::RpcV2Cbor => return cbor::read_structure(operation.input, &body),
+fn read_body(route: &Route, head: &RequestHead<'_>, body: Bytes) -> Read<Fields> {
+    let input = route.operation.input;
+    match route.protocol {
+        Protocol::AwsJson10 | Protocol::AwsJson11 => json::read_structure(input, &body, |_| true),
+        Protocol::RpcV2Cbor => cbor::read_structure(input, &body),
         Protocol::Query => {
             let mut form = Form::read(head.query.unwrap_or_default())?;
             form.extend(Form::read_body(&body)?);
-            return query::read::read_input(operation.input, &form);
+            query::read::read_input(input, &form)
         }
-        Protocol::RestJson | Protocol::RestXml => match operation.input.payload() {
+        Protocol::RestJson | Protocol::RestXml => match input.payload() {
             Some((at, member)) if flows(member.shape.kind) => {
-                let mut fields = Fields::new(operation.input);
-                fields.set(at, Value::Stream(apus_schema::Body::full(body)));
-                fields
+                let mut fields = Fields::new(input);
+                fields.set(at, Value::Stream(Body::full(body)));
+                Ok(fields)
             }
-            _ if route.protocol == Protocol::RestJson => rest::json::read_body(operation, &body)?,
-            _ => rest::xml::read_body(operation, &body)?,
+            _ if route.protocol == Protocol::RestJson => rest::json::read_body(route.operation, &body),
+            _ => rest::xml::read_body(route.operation, &body),
         },
-    };
-    rest::read::read_bound(operation, head, &route.labels, &mut fields)?;
-    Ok(fields)
+    }
+}
+
+/// A body that flows stays one: the caller asked [`body_mode`].
+fn stream(operation: &OperationSchema, body: Body) -> Result<Fields, ServiceError> {
+    match operation.input.payload() {
+        Some((at, member)) if flows(member.shape.kind) => {
+            let mut fields = Fields::new(operation.input);
+            fields.set(at, Value::Stream(body));
+            Ok(fields)
+        }
+        _ => Err(ServiceError::internal(format!("{} takes no stream", operation.name))),
+    }
+}
+
+/// A queue may be named by the URL that the request is sent to.
+fn fill_in_url(route: &Route, head: &RequestHead<'_>, fields: &mut Fields) {
+    let Some(name) = Style::of(Some(route.service)).url_member else { return };
+    let Some((at, _)) = route.operation.input.member(name) else { return };
+    if fields.get(at).is_none() && head.path.trim_matches('/').contains('/') {
+        let host = head.header("host").unwrap_or("localhost");
+        fields.set(at, Value::String(format!("http://{host}{}", head.path.trim_end_matches('/'))));
+    }
 }
 
 /// Writes a success.

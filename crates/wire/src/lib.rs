@@ -15,6 +15,7 @@ mod message;
 mod query;
 mod rest;
 mod router;
+pub mod sigv4;
 mod styles;
 mod text;
 mod xml;

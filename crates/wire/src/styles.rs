@@ -19,6 +19,14 @@ pub(crate) struct Style {
     pub(crate) fault_member: Option<&'static str>,
     /// The most bytes of a body that is held whole.
     pub(crate) max_body_bytes: usize,
+    /// The member that a query request may leave to the URL that it was sent to.
+    pub(crate) url_member: Option<&'static str>,
+    /// The code (status 400) for a header, a label or a parameter that cannot be read.
+    pub(crate) unreadable_parameter: Option<&'static str>,
+    /// The code (status 400) for a path or a query string that cannot be read.
+    pub(crate) unreadable_uri: Option<&'static str>,
+    /// Content types of payloads that are bytes or text but say more, by operation.
+    payload_types: &'static [(&'static str, &'static str)],
     /// XML roots of outputs, by operation, where they are not the shape's name.
     output_roots: &'static [(&'static str, &'static str)],
     /// Operations whose only member's text is the root's own text.
@@ -35,6 +43,10 @@ const PLAIN: Style = Style {
     type_namespace: "",
     fault_member: None,
     max_body_bytes: 16 * MIB,
+    url_member: None,
+    unreadable_parameter: None,
+    unreadable_uri: None,
+    payload_types: &[],
     output_roots: &[],
     unwrapped_outputs: &[],
 };
@@ -43,17 +55,32 @@ static PLAIN_STYLE: Style = PLAIN;
 
 static STYLES: &[Style] = &[
     // A zip of 50 MiB grows by a third in base64.
-    Style { service: "lambda", fault_member: Some("Type"), max_body_bytes: 70 * MIB, ..PLAIN },
+    Style {
+        service: "lambda",
+        fault_member: Some("Type"),
+        max_body_bytes: 70 * MIB,
+        payload_types: &[("Invoke", "application/json")],
+        ..PLAIN
+    },
     Style {
         service: "s3",
         s3_family: true,
         xml_millis: true,
+        unreadable_parameter: Some("InvalidArgument"),
+        unreadable_uri: Some("InvalidURI"),
+        payload_types: &[("GetBucketPolicy", "application/json")],
         output_roots: S3_ROOTS,
         unwrapped_outputs: &["GetBucketLocation"],
         ..PLAIN
     },
     // A batch of messages is 1 MiB of text, which JSON's escapes may make six times as long.
-    Style { service: "sqs", type_namespace: "com.amazonaws.sqs#", max_body_bytes: 8 * MIB, ..PLAIN },
+    Style {
+        service: "sqs",
+        type_namespace: "com.amazonaws.sqs#",
+        max_body_bytes: 8 * MIB,
+        url_member: Some("QueueUrl"),
+        ..PLAIN
+    },
     Style { service: "dynamodb", type_namespace: "com.amazonaws.dynamodb.v20120810#", ..PLAIN },
 ];
 
@@ -100,6 +127,11 @@ impl Style {
     pub(crate) fn output_root(&self, operation: &OperationSchema) -> &'static str {
         let listed = self.output_roots.iter().find(|(name, _)| *name == operation.name);
         listed.map_or(operation.output.name, |(_, root)| root)
+    }
+
+    /// The content type of an operation's payload, where it says more than that of bytes or text.
+    pub(crate) fn payload_type(&self, operation: &OperationSchema) -> Option<&'static str> {
+        self.payload_types.iter().find(|(name, _)| *name == operation.name).map(|(_, of)| *of)
     }
 
     pub(crate) fn is_unwrapped(&self, operation: &OperationSchema) -> bool {

@@ -89,7 +89,7 @@ pub(crate) fn double(text: &str) -> Read<f64> {
         None if text.len() > MAX_NUMBER_CHARS
             || text.bytes().any(|b| b.is_ascii_alphabetic() && !matches!(b, b'e' | b'E')) => {}
         None => {
-            if let Ok(number) = text.parse() {
+            if let Some(number) = text.parse().ok().filter(|number: &f64| number.is_finite()) {
                 return Ok(number);
             }
         }

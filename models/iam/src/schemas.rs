@@ -2448,7 +2448,7 @@ pub static ROLE_USAGE_TYPE: Schema = Schema::structure(
 );
 
 pub static SAML_METADATA_DOCUMENT_TYPE: Schema =
-    Schema::new("SAMLMetadataDocumentType", Kind::String).min(1000).max(10000000);
+    Schema::new("SAMLMetadataDocumentType", Kind::String).min(1000).max(10_000_000);
 
 pub static SAML_PRIVATE_KEY: Schema = Schema::structure(
     "SAMLPrivateKey",
@@ -3165,7 +3165,7 @@ pub static CERTIFICATE_BODY_TYPE: Schema = Schema::new("certificateBodyType", Ki
 
 pub static CERTIFICATE_CHAIN_TYPE: Schema = Schema::new("certificateChainType", Kind::String)
     .min(1)
-    .max(2097152)
+    .max(2_097_152)
     .pattern(&PATTERN_CERTIFICATE_BODY_TYPE);
 
 pub static CERTIFICATE_ID_TYPE: Schema =
@@ -3440,7 +3440,7 @@ pub static POLICY_DETAIL_LIST_TYPE: Schema = Schema::new(
 
 pub static POLICY_DOCUMENT_TYPE: Schema = Schema::new("policyDocumentType", Kind::String)
     .min(1)
-    .max(131072)
+    .max(131_072)
     .pattern(&PATTERN_CERTIFICATE_BODY_TYPE);
 
 pub static POLICY_DOCUMENT_VERSION_LIST_TYPE: Schema = Schema::new(

@@ -163,7 +163,7 @@ pub static ATTEMPT_COUNT: Schema = Schema::new("AttemptCount", Kind::Integer).mi
 pub static BATCH_SIZE: Schema = Schema::new("BatchSize", Kind::Integer).min(1).max(10000);
 
 pub static BINARY_OPERATION_PAYLOAD: Schema =
-    Schema::new("BinaryOperationPayload", Kind::Blob).min(0).max(1048576).sensitive();
+    Schema::new("BinaryOperationPayload", Kind::Blob).min(0).max(1_048_576).sensitive();
 
 pub static BISECT_BATCH_ON_FUNCTION_ERROR: Schema = Schema::new("BisectBatchOnFunctionError", Kind::Boolean);
 
@@ -197,10 +197,10 @@ pub static CALLBACK_OPTIONS: Schema = Schema::structure(
 );
 
 pub static CALLBACK_OPTIONS_HEARTBEAT_TIMEOUT_SECONDS_INTEGER: Schema =
-    Schema::new("CallbackOptionsHeartbeatTimeoutSecondsInteger", Kind::Integer).min(0).max(99999999);
+    Schema::new("CallbackOptionsHeartbeatTimeoutSecondsInteger", Kind::Integer).min(0).max(99_999_999);
 
 pub static CALLBACK_OPTIONS_TIMEOUT_SECONDS_INTEGER: Schema =
-    Schema::new("CallbackOptionsTimeoutSecondsInteger", Kind::Integer).min(0).max(99999999);
+    Schema::new("CallbackOptionsTimeoutSecondsInteger", Kind::Integer).min(0).max(99_999_999);
 
 pub static CALLBACK_STARTED_DETAILS: Schema = Schema::structure(
     "CallbackStartedDetails",
@@ -1184,7 +1184,7 @@ pub static EXECUTION_SUCCEEDED_DETAILS: Schema =
 pub static EXECUTION_TIMED_OUT_DETAILS: Schema =
     Schema::structure("ExecutionTimedOutDetails", &[Member::new("Error", &EVENT_ERROR)]);
 
-pub static EXECUTION_TIMEOUT: Schema = Schema::new("ExecutionTimeout", Kind::Integer).min(1).max(31622400);
+pub static EXECUTION_TIMEOUT: Schema = Schema::new("ExecutionTimeout", Kind::Integer).min(1).max(31_622_400);
 
 pub static EXECUTION_TIMEOUT_PAUSED: Schema = Schema::new("ExecutionTimeoutPaused", Kind::Boolean);
 
@@ -1804,7 +1804,8 @@ pub static IMAGE_CONFIG_RESPONSE: Schema = Schema::structure(
 
 pub static INCLUDE_EXECUTION_DATA: Schema = Schema::new("IncludeExecutionData", Kind::Boolean);
 
-pub static INPUT_PAYLOAD: Schema = Schema::new("InputPayload", Kind::String).min(0).max(6291456).sensitive();
+pub static INPUT_PAYLOAD: Schema =
+    Schema::new("InputPayload", Kind::String).min(0).max(6_291_456).sensitive();
 
 pub static INSTANCE_REQUIREMENTS: Schema = Schema::structure(
     "InstanceRequirements",
@@ -2465,7 +2466,7 @@ pub static MAXIMUM_NUMBER_OF_POLLERS: Schema =
     Schema::new("MaximumNumberOfPollers", Kind::Integer).min(1).max(10000);
 
 pub static MAXIMUM_RECORD_AGE_IN_SECONDS: Schema =
-    Schema::new("MaximumRecordAgeInSeconds", Kind::Integer).min(-1).max(604800);
+    Schema::new("MaximumRecordAgeInSeconds", Kind::Integer).min(-1).max(604_800);
 
 pub static MAXIMUM_RETRY_ATTEMPTS: Schema = Schema::new("MaximumRetryAttempts", Kind::Integer).min(0).max(2);
 
@@ -2552,7 +2553,7 @@ pub static OPERATION_NAME: Schema =
     Schema::new("OperationName", Kind::String).min(1).max(256).pattern(&PATTERN_OPERATION_NAME);
 
 pub static OPERATION_PAYLOAD: Schema =
-    Schema::new("OperationPayload", Kind::String).min(0).max(6291456).sensitive();
+    Schema::new("OperationPayload", Kind::String).min(0).max(6_291_456).sensitive();
 
 pub static OPERATION_STATUS: Schema = Schema::enumeration("OperationStatus", enums::OperationStatus::VALUES);
 
@@ -2597,7 +2598,7 @@ pub static ORIGIN: Schema =
     Schema::new("Origin", Kind::String).min(1).max(253).pattern(&PATTERN_FILTER_CRITERIA_ERROR_MESSAGE);
 
 pub static OUTPUT_PAYLOAD: Schema =
-    Schema::new("OutputPayload", Kind::String).min(0).max(6291456).sensitive();
+    Schema::new("OutputPayload", Kind::String).min(0).max(6_291_456).sensitive();
 
 pub static PACKAGE_TYPE: Schema = Schema::enumeration("PackageType", enums::PackageType::VALUES);
 
@@ -3249,7 +3250,7 @@ pub static STEP_OPTIONS: Schema = Schema::structure(
 );
 
 pub static STEP_OPTIONS_NEXT_ATTEMPT_DELAY_SECONDS_INTEGER: Schema =
-    Schema::new("StepOptionsNextAttemptDelaySecondsInteger", Kind::Integer).min(1).max(31622400);
+    Schema::new("StepOptionsNextAttemptDelaySecondsInteger", Kind::Integer).min(1).max(31_622_400);
 
 pub static STEP_STARTED_DETAILS: Schema = Schema::structure("StepStartedDetails", &[]);
 
@@ -3635,7 +3636,7 @@ pub static WAIT_OPTIONS: Schema =
     Schema::structure("WaitOptions", &[Member::new("WaitSeconds", &WAIT_OPTIONS_WAIT_SECONDS_INTEGER)]);
 
 pub static WAIT_OPTIONS_WAIT_SECONDS_INTEGER: Schema =
-    Schema::new("WaitOptionsWaitSecondsInteger", Kind::Integer).min(1).max(31622400);
+    Schema::new("WaitOptionsWaitSecondsInteger", Kind::Integer).min(1).max(31_622_400);
 
 pub static WAIT_STARTED_DETAILS: Schema = Schema::structure(
     "WaitStartedDetails",

@@ -314,7 +314,7 @@ pub static ROOT_DURATION_SECONDS_TYPE: Schema =
     Schema::new("RootDurationSecondsType", Kind::Integer).min(0).max(900);
 
 pub static SAML_ASSERTION_TYPE: Schema =
-    Schema::new("SAMLAssertionType", Kind::String).min(4).max(100000).sensitive();
+    Schema::new("SAMLAssertionType", Kind::String).min(4).max(100_000).sensitive();
 
 pub static SESSION_DURATION_ESCALATION_EXCEPTION: Schema = Schema::structure(
     "SessionDurationEscalationException",
@@ -356,7 +356,7 @@ pub static DATE_TYPE: Schema = Schema::new("dateType", Kind::Timestamp(None));
 pub static DECODED_MESSAGE_TYPE: Schema = Schema::new("decodedMessageType", Kind::String);
 
 pub static DURATION_SECONDS_TYPE: Schema =
-    Schema::new("durationSecondsType", Kind::Integer).min(900).max(129600);
+    Schema::new("durationSecondsType", Kind::Integer).min(900).max(129_600);
 
 pub static ENCODED_MESSAGE_TYPE: Schema = Schema::new("encodedMessageType", Kind::String).min(1).max(10240);
 

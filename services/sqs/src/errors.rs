@@ -55,7 +55,9 @@ pub(crate) fn invalid_queue_name() -> ServiceError {
 }
 
 pub(crate) fn receipt_handle_is_invalid(handle: &str) -> ServiceError {
-    errors::receipt_handle_is_invalid(format!("The input receipt handle \"{handle}\" is not a valid receipt handle."))
+    errors::receipt_handle_is_invalid(format!(
+        "The input receipt handle \"{handle}\" is not a valid receipt handle."
+    ))
 }
 
 pub(crate) fn queue_name_exists(attribute: &str) -> ServiceError {
@@ -86,10 +88,9 @@ impl From<AttributeError> for ServiceError {
 impl From<MessageError> for ServiceError {
     fn from(error: MessageError) -> Self {
         match error {
-            MessageError::Empty => Self::modelled(
-                &MISSING_PARAMETER,
-                "The request must contain the parameter MessageBody.",
-            ),
+            MessageError::Empty => {
+                Self::modelled(&MISSING_PARAMETER, "The request must contain the parameter MessageBody.")
+            }
             MessageError::InvalidCharacter => errors::invalid_message_contents(
                 "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to \
                  #xFFFD | #x10000 to #x10FFFF",
@@ -144,7 +145,9 @@ impl From<JobError> for ServiceError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::NoQueue => queue_does_not_exist(),
-            JobError::ForeignReceipt => errors::receipt_handle_is_invalid("The receipt handle is of another queue."),
+            JobError::ForeignReceipt => {
+                errors::receipt_handle_is_invalid("The receipt handle is of another queue.")
+            }
             JobError::Failed(cause) => Self::internal(cause),
         }
     }

@@ -15,9 +15,7 @@ use apus_kernel::{Lease, Service};
 use apus_model_sqs::SERVICE;
 use apus_store::Store;
 
-use crate::operations::{
-    create_queue, delete_message, get_queue_url, receive_message, send_message,
-};
+use crate::operations::{create_queue, delete_message, get_queue_url, receive_message, send_message};
 use crate::traffic::Traffic;
 
 /// What every operation is passed.

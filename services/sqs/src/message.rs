@@ -110,7 +110,9 @@ impl Attribute {
             ("Number", AttributeValue::String(text)) if !is_number(text) => {
                 Err(MessageError::AttributeNumber { name: name.into(), value: text.clone() })
             }
-            ("String" | "Number", AttributeValue::String(_)) | ("Binary", AttributeValue::Binary(_)) => Ok(()),
+            ("String" | "Number", AttributeValue::String(_)) | ("Binary", AttributeValue::Binary(_)) => {
+                Ok(())
+            }
             _ => Err(MessageError::AttributeType { name: name.into(), data_type: self.data_type.clone() }),
         }
     }
@@ -230,10 +232,14 @@ mod tests {
             assert_eq!(check_one(name, string("String", "x")), Err(MessageError::AttributeName(name.into())));
         }
         for (data_type, value) in [("Text", "x"), ("", "x"), ("Binary", "x"), ("string", "x")] {
-            let refused = matches!(check_one("a", string(data_type, value)), Err(MessageError::AttributeType { .. }));
+            let refused =
+                matches!(check_one("a", string(data_type, value)), Err(MessageError::AttributeType { .. }));
             assert!(refused, "{data_type}");
         }
-        assert!(matches!(check_one("a", string("Number", "seven")), Err(MessageError::AttributeNumber { .. })));
+        assert!(matches!(
+            check_one("a", string("Number", "seven")),
+            Err(MessageError::AttributeNumber { .. })
+        ));
         assert!(matches!(check_one("a", string("String", "")), Err(MessageError::AttributeEmpty(_))));
     }
 }

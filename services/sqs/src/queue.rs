@@ -61,7 +61,8 @@ impl QueueId {
     /// The queue that a URL means, for a caller in that region. SDKs send every form in which they were
     /// given one; what counts are the last two segments, account and name.
     pub(crate) fn from_url(url: &str, region: &Region) -> Result<Self, InvalidName> {
-        let path = url.split_once("://").map_or(url, |(_scheme, rest)| rest.split_once('/').map_or("", |x| x.1));
+        let path =
+            url.split_once("://").map_or(url, |(_scheme, rest)| rest.split_once('/').map_or("", |x| x.1));
         let path = path.trim_end_matches('/');
         let (before, name) = path.rsplit_once('/').ok_or(InvalidName)?;
         let account = before.rsplit('/').next().unwrap_or(before);
@@ -205,7 +206,9 @@ mod tests {
         for name in ["a", "A-b_9", "jobs.fifo", &"x".repeat(80)] {
             assert!(name.parse::<QueueName>().is_ok(), "{name}");
         }
-        for name in ["", ".fifo", "a.b", "a b", "a/b", "ä", &"x".repeat(81), &format!("{}.fifo", "x".repeat(76))] {
+        for name in
+            ["", ".fifo", "a.b", "a b", "a/b", "ä", &"x".repeat(81), &format!("{}.fifo", "x".repeat(76))]
+        {
             assert_eq!(name.parse::<QueueName>(), Err(InvalidName), "{name}");
         }
     }
@@ -223,7 +226,9 @@ mod tests {
             let queue = QueueId::from_url(url, &region).unwrap_or_else(|_| panic!("{url}"));
             assert_eq!(queue.arn().to_string(), "arn:aws:sqs:eu-west-1:000000000000:jobs");
         }
-        for url in ["", "jobs", "http://127.0.0.1:4566/", "http://127.0.0.1:4566/jobs", "http://x/00000000000/jobs"] {
+        for url in
+            ["", "jobs", "http://127.0.0.1:4566/", "http://127.0.0.1:4566/jobs", "http://x/00000000000/jobs"]
+        {
             assert_eq!(QueueId::from_url(url, &region), Err(InvalidName), "{url}");
         }
     }
@@ -233,7 +238,8 @@ mod tests {
         for (name, min, max, _) in BOUNDS {
             let set = |value: String| Attributes::from_request(&BTreeMap::from([(name.to_owned(), value)]));
             assert!(set(min.to_string()).is_ok() && set(max.to_string()).is_ok(), "{name}");
-            for value in [(max + 1).to_string(), format!("{}", i64::from(min) - 1), String::new(), "x".into()] {
+            for value in [(max + 1).to_string(), format!("{}", i64::from(min) - 1), String::new(), "x".into()]
+            {
                 assert_eq!(set(value), Err(AttributeError::Invalid(name)));
             }
         }

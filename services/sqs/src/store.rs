@@ -75,7 +75,8 @@ pub(crate) struct DeliveryRecord {
 impl DeliveryRecord {
     /// The record after one more receive.
     pub(crate) fn next(before: Option<Self>, now: Timestamp, timeout: Duration, nonce: u64) -> Self {
-        let (receives, first) = before.map_or((0, now.as_micros()), |b| (b.receives, b.first_received_at_micros));
+        let (receives, first) =
+            before.map_or((0, now.as_micros()), |b| (b.receives, b.first_received_at_micros));
         Self {
             visible_at_micros: (now + timeout).as_micros(),
             receives: receives.saturating_add(1),

@@ -30,9 +30,15 @@ type Answer<T> = oneshot::Sender<Result<T, JobError>>;
 
 /// What a lane does.
 pub(crate) enum Job {
-    Send { message: Arc<MessageRecord>, reply: Answer<()> },
+    Send {
+        message: Arc<MessageRecord>,
+        reply: Answer<()>,
+    },
     Receive(Receiver),
-    Delete { receipt: Receipt, reply: Answer<()> },
+    Delete {
+        receipt: Receipt,
+        reply: Answer<()>,
+    },
     /// Something may have become visible for those who are parked.
     Wake,
 }
@@ -70,7 +76,13 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     pub(crate) fn new(env: Env, store: Store, lease: Lease) -> Self {
-        let inner = Arc::new(Inner { env: env.clone(), store, lease, parked: Mutex::default(), cursors: Mutex::default() });
+        let inner = Arc::new(Inner {
+            env: env.clone(),
+            store,
+            lease,
+            parked: Mutex::default(),
+            cursors: Mutex::default(),
+        });
         let lanes = Lanes::new(env, "queue", move |lanes, id, jobs| Arc::clone(&inner).step(lanes, id, jobs));
         Self { lanes }
     }
@@ -205,7 +217,8 @@ impl Inner {
             deleted.push(delete(&tx, &messages, queue.number, *receipt).await?);
         }
         let received = self.receive(&tx, &mut messages, &queue, &plan.wishes).await?;
-        let unmet = plan.wishes.iter().zip(&received).any(|(wish, got)| wish.deadline.is_some() && got.is_empty());
+        let unmet =
+            plan.wishes.iter().zip(&received).any(|(wish, got)| wish.deadline.is_some() && got.is_empty());
         let next_visible = if unmet { messages.next_visible(&tx).await? } else { None };
         let cursor = (queue.number, messages.cursor());
         Ok(Outcome { now: tx.now(), cursor, deleted, received, next_visible })
@@ -284,7 +297,9 @@ impl Inner {
     /// Whether the alarm is still the one that is set, and somebody waits for it.
     fn alarm_rings(&self, id: &QueueId, wake_at: Timestamp) -> bool {
         let mut all = self.parked();
-        let Some(parked) = all.get_mut(id).filter(|parked| parked.alarm == Some(wake_at)) else { return false };
+        let Some(parked) = all.get_mut(id).filter(|parked| parked.alarm == Some(wake_at)) else {
+            return false;
+        };
         parked.alarm = None;
         let waited_for = !parked.receivers.is_empty();
         if !waited_for {

@@ -10,7 +10,8 @@ pub(crate) fn text(model: &Model) -> String {
     let patterns = patterns(model);
     let mut tables = String::new();
     for shape in model.shapes.values() {
-        let _ = writeln!(tables, "\npub static {}: Schema = {};", shape.table, table(model, shape, &patterns));
+        let _ =
+            writeln!(tables, "\npub static {}: Schema = {};", shape.table, table(model, shape, &patterns));
     }
     for (source, name) in &patterns {
         let _ = writeln!(tables, "\nstatic {name}: Pattern = Pattern::new({source:?});");
@@ -46,13 +47,10 @@ fn table(model: &Model, shape: &Shape, patterns: &BTreeMap<&str, String>) -> Str
         Kind::Timestamp(Some(format)) => {
             format!("Schema::new({name:?}, Kind::Timestamp(Some(TimestampFormat::{format})))")
         }
-        Kind::Enumeration(variants) => match &shape.type_name {
-            Some(type_name) => format!("Schema::enumeration({name:?}, enums::{type_name}::VALUES)"),
-            None => {
-                let values: Vec<&str> = variants.iter().map(|variant| variant.value.as_str()).collect();
-                format!("Schema::enumeration({name:?}, &{values:?})")
-            }
-        },
+        Kind::Enumeration(_) => {
+            let Some(type_name) = &shape.type_name else { unreachable!("{name} has a type") };
+            format!("Schema::enumeration({name:?}, enums::{type_name}::VALUES)")
+        }
         Kind::List { member, element, query_element, flattened } => format!(
             "Schema::new({name:?}, Kind::List {{
     member: {},
@@ -94,7 +92,7 @@ fn table(model: &Model, shape: &Shape, patterns: &BTreeMap<&str, String>) -> Str
     };
     for (constraint, bound) in [("min", shape.min), ("max", shape.max)] {
         if let Some(bound) = bound {
-            let _ = write!(text, ".{constraint}({bound})");
+            let _ = write!(text, ".{constraint}({})", grouped(bound));
         }
     }
     if let Some(pattern) = &shape.pattern {
@@ -141,6 +139,19 @@ fn member(member: &Member, shape: &str) -> String {
         if set {
             let _ = write!(text, ".{method}()");
         }
+    }
+    text
+}
+
+/// A number with separators, as Rust writes long ones.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { String::from("-") } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len() > 5 && (digits.len() - at).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
     }
     text
 }

@@ -23,8 +23,10 @@ pub(crate) fn text(model: &Model) -> String {
     if uses("BTreeMap<") {
         text += "use std::collections::BTreeMap;\n\n";
     }
-    let schema: Vec<&str> = ["Body", "Value"].into_iter().filter(|word| imports(&structures, word)).collect();
-    let _ = writeln!(text, "use apus_schema::{{{}structure}};", schema.iter().map(|word| format!("{word}, ")).collect::<String>());
+    let mut schema = vec!["Body", "Boxed", "Value"];
+    schema.retain(|word| imports(&structures, word));
+    schema.push("structure");
+    let _ = writeln!(text, "use apus_schema::{{{}}};", schema.join(", "));
     if imports(&structures, "Timestamp") {
         text += "use apus_time::Timestamp;\n";
     }
@@ -32,7 +34,11 @@ pub(crate) fn text(model: &Model) -> String {
         text += "use bytes::Bytes;\n";
     }
     text += "\n";
-    if model.shapes.values().any(|shape| matches!(shape.kind, Kind::Enumeration(_)) && shape.type_name.is_some()) {
+    if model
+        .shapes
+        .values()
+        .any(|shape| matches!(shape.kind, Kind::Enumeration(_)) && shape.type_name.is_some())
+    {
         text += "#[allow(clippy::wildcard_imports)]\nuse crate::enums::*;\n";
     }
     text + "use crate::schemas;\n" + &structures
@@ -48,7 +54,7 @@ pub(crate) fn dependencies(model: &Model) -> Vec<&'static str> {
 /// Whether a type of that name stands in the text, on its own or in brackets.
 fn imports(structures: &str, word: &str) -> bool {
     [": ", "<", ", "].iter().any(|before| {
-        [",", ">"].iter().any(|after| structures.contains(&format!("{before}{word}{after}")))
+        [",", ">", "<"].iter().any(|after| structures.contains(&format!("{before}{word}{after}")))
     })
 }
 
@@ -60,7 +66,7 @@ fn member_type(model: &Model, member: &Member) -> String {
     let mut name =
         if is_event_stream(model, member) { "Body".to_owned() } else { type_of(model, &member.shape) };
     if member.boxed {
-        name = format!("Box<{name}>");
+        name = format!("Boxed<{name}>");
     }
     if member.required { name } else { format!("Option<{name}>") }
 }
@@ -85,8 +91,9 @@ fn type_of(model: &Model, key: &str) -> String {
         Kind::Timestamp(_) => "Timestamp".to_owned(),
         Kind::List { member, .. } => format!("Vec<{}>", type_of(model, member)),
         Kind::Map { value, .. } => format!("BTreeMap<String, {}>", type_of(model, value)),
-        Kind::Enumeration(_) | Kind::Structure { .. } => {
-            shape.type_name.clone().unwrap_or_else(|| unreachable!("{key} is of no type: only errors name it"))
-        }
+        Kind::Enumeration(_) | Kind::Structure { .. } => shape
+            .type_name
+            .clone()
+            .unwrap_or_else(|| unreachable!("{key} is of no type: only errors name it")),
     }
 }

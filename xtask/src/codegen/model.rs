@@ -89,6 +89,13 @@ pub(crate) struct Shape {
     pub sensitive: bool,
 }
 
+impl Shape {
+    /// The members of a structure; none for any other kind.
+    pub(crate) fn members(&self) -> &[Member] {
+        if let Kind::Structure { members, .. } = &self.kind { members } else { &[] }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A variant of `Kind` without members.
@@ -157,10 +164,11 @@ pub(crate) fn resolve(service: &'static Service, json: &Value, endpoints: &Value
         errors.extend(operation.errors.iter().cloned());
     }
     // An error's structure needs a table, but no type: its members are set by name.
-    let errors =
-        errors.into_iter().map(|error| resolver.error(error)).collect::<Result<Vec<_>, String>>()?;
+    let errors = errors.into_iter().map(|error| resolver.error(error)).collect::<Result<Vec<_>, String>>()?;
     let Resolver { mut shapes, notes, .. } = resolver;
-    for error in &errors {
+    let in_structures: BTreeSet<String> =
+        shapes.values().flat_map(Shape::members).map(|m| m.shape.clone()).collect();
+    for error in errors.iter().filter(|error| !in_structures.contains(&error.name)) {
         if let Some(shape) = shapes.get_mut(&error.name) {
             shape.type_name = None;
         }
@@ -215,9 +223,12 @@ impl Resolver<'_> {
         for (name, json) in all {
             let http = &json["http"];
             let replaced = flag(json, "deprecated")
-                && all.iter().any(|(other, json)| other != name && json["http"] == *http && !flag(json, "deprecated"));
+                && all
+                    .iter()
+                    .any(|(other, json)| other != name && json["http"] == *http && !flag(json, "deprecated"));
             if replaced && http["requestUri"] != "/" {
-                self.notes.push(format!("{name} is deprecated, and another operation has its binding: left out"));
+                self.notes
+                    .push(format!("{name} is deprecated, and another operation has its binding: left out"));
                 continue;
             }
             operations.push(self.operation(service, name, json)?);
@@ -234,7 +245,11 @@ impl Resolver<'_> {
             self.notes.push(format!("{name} goes to hosts that begin with `{prefix}`: not in the tables"));
         }
         let root = output.as_deref().and_then(|output| {
-            service.response_roots.iter().find(|(shape, _)| *shape == output).map(|(_, root)| (*root).to_owned())
+            service
+                .response_roots
+                .iter()
+                .find(|(shape, _)| *shape == output)
+                .map(|(_, root)| (*root).to_owned())
         });
         let checksum = &json["httpChecksum"];
         let rest = self.json["metadata"]["protocol"].as_str().is_some_and(|name| name.starts_with("rest"));
@@ -287,7 +302,11 @@ impl Resolver<'_> {
 
     fn json_of(&self, name: &str) -> Result<&Value, String> {
         let json = &self.json["shapes"][name];
-        if json.is_object() { Ok(json) } else { Err(format!("the model names the shape {name} and lacks it")) }
+        if json.is_object() {
+            Ok(json)
+        } else {
+            Err(format!("the model names the shape {name} and lacks it"))
+        }
     }
 
     /// Resolves a shape and what it leads to; gives its key.
@@ -398,8 +417,7 @@ impl Resolver<'_> {
     fn member(&mut self, name: &str, json: &Value, required: bool) -> Result<Member, String> {
         let target = required_text(json, "shape")?;
         let target_json = self.json_of(&target)?.clone();
-        let namespace =
-            namespace(&json["xmlNamespace"]).or_else(|| namespace(&target_json["xmlNamespace"]));
+        let namespace = namespace(&json["xmlNamespace"]).or_else(|| namespace(&target_json["xmlNamespace"]));
         Ok(Member {
             name: name.to_owned(),
             field: names::snake(name),
@@ -457,7 +475,8 @@ fn variants(values: &[Value]) -> Vec<Variant> {
 }
 
 fn auth(operation: &Value) -> &'static str {
-    let named = |name: &str| operation["auth"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let named =
+        |name: &str| operation["auth"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
     if operation["authtype"] == "none" || named("smithy.api#noAuth") {
         "None"
     } else if operation["authtype"] == "v4-unsigned-body" || flag(operation, "unsignedPayload") {
@@ -486,9 +505,7 @@ fn namespace(json: &Value) -> Option<Namespace> {
 fn box_recursion(shapes: &mut BTreeMap<String, Shape>) {
     let mut inside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (key, shape) in &*shapes {
-        if let Kind::Structure { members, .. } = &shape.kind {
-            inside.insert(key.clone(), members.iter().map(|member| member.shape.clone()).collect());
-        }
+        inside.insert(key.clone(), shape.members().iter().map(|member| member.shape.clone()).collect());
     }
     let leads_to = |from: &str, to: &str| {
         let mut seen = BTreeSet::new();
@@ -514,8 +531,22 @@ fn box_recursion(shapes: &mut BTreeMap<String, Shape>) {
 
 /// Names that a generated file imports, or that every Rust file has.
 const TAKEN: &[&str] = &[
-    "BTreeMap", "Body", "Box", "Bytes", "Default", "Err", "Into", "None", "Ok", "Option", "Result", "Some", "String",
-    "Timestamp", "Value", "Vec",
+    "BTreeMap",
+    "Body",
+    "Box",
+    "Bytes",
+    "Default",
+    "Err",
+    "Into",
+    "None",
+    "Ok",
+    "Option",
+    "Result",
+    "Some",
+    "String",
+    "Timestamp",
+    "Value",
+    "Vec",
 ];
 
 /// Tells apart types that would have the same name as another type, as an operation or as an import.

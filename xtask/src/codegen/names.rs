@@ -3,9 +3,9 @@
 /// Words that cannot name a member, a function or a type as they are.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match",
-    "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait", "true", "try",
-    "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait",
+    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
 /// `FunctionName` and `functionName` are `function_name`, `SSEKMSKeyId` is `ssekms_key_id`, `MD5OfBody` is
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(shape("policyDescriptorType"), "PolicyDescriptorType");
         assert_eq!(shape("SSEKMS"), "SSEKMS");
         assert_eq!(screaming("policyDescriptorType"), "POLICY_DESCRIPTOR_TYPE");
-        assert_eq!(screaming("200Status"), "_200STATUS");
+        assert_eq!(screaming("200Status"), "_200_STATUS");
     }
 
     #[test]

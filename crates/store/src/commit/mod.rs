@@ -34,12 +34,12 @@ pub(crate) trait Journal: Send {
     fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError>;
 
     /// Whether commits must wait for [`Control`] news before the journal takes more.
-    fn is_full(&self) -> bool {
+    fn is_full(&self, _state: &State) -> bool {
         false
     }
 
-    /// A chance to move overlays, given after every version and when nothing was committed for a while.
-    fn tidy(&mut self, _state: &mut State, _idle: bool) -> Result<(), StoreError> {
+    /// A chance to move overlays, given after every version; `now`: whatever is there, for there is time.
+    fn tidy(&mut self, _state: &mut State, _now: bool) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -48,7 +48,7 @@ pub(crate) trait Journal: Send {
         Ok(())
     }
 
-    /// How long to wait without commits before an idle [`Self::tidy`]; `None`: not at all.
+    /// How long to wait without commits before a [`Self::tidy`] with `now`; `None`: not at all.
     fn idle_after(&self) -> Option<Duration> {
         None
     }
@@ -84,8 +84,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Control {
     /// The frozen overlay was moved into the base, which now reads like this; or it could not be.
     Checkpointed(Result<Arc<dyn Base>, StoreError>),
-    /// Finish what waits, then end.
-    Close,
+    /// Finish what waits, then end; answered when all is let go.
+    Close(oneshot::Sender<()>),
     /// Move everything into the base; answered when there is nothing left above it.
     Checkpoint(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -100,6 +100,7 @@ pub(crate) struct Committer {
     /// Published versions that a snapshot may still hold, oldest first.
     live: VecDeque<(u64, Weak<State>)>,
     checkpoint_waiters: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    closing: Vec<oneshot::Sender<()>>,
 }
 
 enum Event {
@@ -116,11 +117,12 @@ impl Committer {
         control: mpsc::UnboundedReceiver<Control>,
         journal: Box<dyn Journal>,
     ) -> Self {
-        let current = shared.current();
+        let current = shared.current().unwrap_or_default();
         Self {
             recent: Recent::new(current.version),
             live: VecDeque::from([(current.version, Arc::downgrade(&current))]),
             state: (*current).clone(),
+            closing: Vec::new(),
             shared,
             commits,
             control,
@@ -134,15 +136,37 @@ impl Committer {
         loop {
             match self.next_event().await {
                 Event::Batch(batch) => self.commit(batch).await,
-                Event::Control(Control::Close) => self.commits.close(),
+                Event::Control(Control::Close(waiter)) => {
+                    self.closing.push(waiter);
+                    self.commits.close();
+                }
                 Event::Control(Control::Checkpointed(moved)) => self.checkpointed(moved),
                 Event::Control(Control::Checkpoint(waiter)) => {
                     self.checkpoint_waiters.push(waiter);
                     self.tidy(true);
                 }
                 Event::Idle => self.tidy(true),
-                Event::Closed => return,
+                Event::Closed => break,
             }
+        }
+        self.end().await;
+    }
+
+    /// Lets go of everything, after a checkpoint under way has come to its end.
+    async fn end(mut self) {
+        while self.state.frozen.is_some() && !self.shared.has_failed() {
+            match poll_fn(|cx| self.control.poll_recv(cx)).await {
+                Some(Control::Checkpointed(moved)) => self.checkpointed(moved),
+                Some(Control::Close(waiter)) => self.closing.push(waiter),
+                Some(Control::Checkpoint(waiter)) => self.checkpoint_waiters.push(waiter),
+                None => break,
+            }
+        }
+        self.shared.close();
+        let closing = std::mem::take(&mut self.closing);
+        drop(self);
+        for waiter in closing {
+            let _ = waiter.send(());
         }
     }
 
@@ -153,7 +177,7 @@ impl Committer {
             let env = self.shared.env().clone();
             Box::pin(async move { env.sleep(span).await }) as Pin<Box<dyn Future<Output = ()> + Send>>
         });
-        let takes_commits = !self.journal.is_full() || self.shared.has_failed();
+        let takes_commits = !self.journal.is_full(&self.state) || self.shared.has_failed();
         let first = poll_fn(|cx| {
             if let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
                 return Poll::Ready(Event::Control(control));

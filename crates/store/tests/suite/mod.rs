@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod blobs;
 pub(crate) mod layers;
 pub(crate) mod model;
 pub(crate) mod serializable;
@@ -62,6 +63,7 @@ macro_rules! for_engine {
             layers: tables_and_indexes_agree, 5;
             layers: queues_and_logs_keep_the_order_of_commits, 20;
             layers: due_items_come_in_time, 10;
+            blobs: blobs_are_written_read_and_deleted, 5;
         );
     };
     (@tests $open:expr; $($module:ident: $test:ident, $seeds:literal;)*) => {$(

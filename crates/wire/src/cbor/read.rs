@@ -5,7 +5,7 @@ use apus_time::Timestamp;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use crate::budget::{Budget, Read, Unreadable, unreadable};
+use crate::budget::{Budget, LIST_PLACES, MAP_PLACES, Read, Unreadable, unreadable};
 use crate::entries::last_wins;
 
 /// The tag of an instant in seconds since the epoch.
@@ -88,8 +88,8 @@ impl Reader<'_> {
 
     fn null(&mut self, found: Type) -> Read<bool> {
         match found {
-            Type::Null => self.decoder.null().map_err(broken)?,
-            Type::Undefined => self.decoder.undefined().map_err(broken)?,
+            Type::Null => self.decoder.null().map_err(|error| broken(&error))?,
+            Type::Undefined => self.decoder.undefined().map_err(|error| broken(&error))?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -112,8 +112,8 @@ impl Reader<'_> {
     fn double(&mut self, found: Type) -> Read<f64> {
         match found {
             Type::F16 => self.half(),
-            Type::F32 => self.decoder.f32().map(f64::from).map_err(broken),
-            Type::F64 => self.decoder.f64().map_err(broken),
+            Type::F32 => self.decoder.f32().map(f64::from).map_err(|error| broken(&error)),
+            Type::F64 => self.decoder.f64().map_err(|error| broken(&error)),
             _ => self.decoder.i64().map(|whole| whole as f64).map_err(|_| mismatch(found, "Double")),
         }
     }
@@ -138,21 +138,24 @@ impl Reader<'_> {
 
     fn string(&mut self, found: Type) -> Read<String> {
         match found {
-            Type::String => self.decoder.str().map(str::to_owned).map_err(broken),
-            Type::StringIndef => {
-                self.decoder.str_iter().map_err(broken)?.collect::<Result<String, _>>().map_err(broken)
-            }
+            Type::String => self.decoder.str().map(str::to_owned).map_err(|error| broken(&error)),
+            Type::StringIndef => self
+                .decoder
+                .str_iter()
+                .map_err(|error| broken(&error))?
+                .collect::<Result<String, _>>()
+                .map_err(|error| broken(&error)),
             _ => Err(mismatch(found, "String")),
         }
     }
 
     fn bytes(&mut self, found: Type) -> Read<Vec<u8>> {
         match found {
-            Type::Bytes => self.decoder.bytes().map(<[u8]>::to_vec).map_err(broken),
+            Type::Bytes => self.decoder.bytes().map(<[u8]>::to_vec).map_err(|error| broken(&error)),
             Type::BytesIndef => {
                 let mut whole = Vec::new();
-                for piece in self.decoder.bytes_iter().map_err(broken)? {
-                    whole.extend_from_slice(piece.map_err(broken)?);
+                for piece in self.decoder.bytes_iter().map_err(|error| broken(&error))? {
+                    whole.extend_from_slice(piece.map_err(|error| broken(&error))?);
                 }
                 Ok(whole)
             }
@@ -162,7 +165,7 @@ impl Reader<'_> {
 
     fn timestamp(&mut self, found: Type) -> Read<Timestamp> {
         let found = if found == Type::Tag {
-            if self.decoder.tag().map_err(broken)?.as_u64() != EPOCH_TAG {
+            if self.decoder.tag().map_err(|error| broken(&error))?.as_u64() != EPOCH_TAG {
                 return Err(mismatch(found, "Timestamp"));
             }
             self.peek()?
@@ -181,6 +184,7 @@ impl Reader<'_> {
     fn array(&mut self, mut item: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
         let found = self.peek()?;
         self.budget.enter()?;
+        self.budget.spend(LIST_PLACES)?;
         match self.decoder.array().map_err(|_| mismatch(found, "list"))? {
             // The announced length is not believed: each item must come.
             Some(length) => (0..length).try_for_each(|_| item(self))?,
@@ -197,6 +201,7 @@ impl Reader<'_> {
     fn map(&mut self, mut entry: impl FnMut(&mut Self, String) -> Read<()>) -> Read<()> {
         let found = self.peek()?;
         self.budget.enter()?;
+        self.budget.spend(MAP_PLACES)?;
         let mut next = |reader: &mut Self| {
             let key = reader.peek()?;
             let key = reader.string(key)?;
@@ -224,13 +229,13 @@ impl Reader<'_> {
             Type::Bytes | Type::BytesIndef => self.bytes(found).map(drop),
             Type::Tag => {
                 self.budget.enter()?;
-                self.decoder.tag().map_err(broken)?;
+                self.decoder.tag().map_err(|error| broken(&error))?;
                 self.skip()?;
                 self.budget.leave();
                 Ok(())
             }
             Type::Break => unreadable("The CBOR body has a break where a value should be."),
-            _ => self.decoder.skip().map_err(broken),
+            _ => self.decoder.skip().map_err(|error| broken(&error)),
         }
     }
 
@@ -243,7 +248,7 @@ impl Reader<'_> {
     }
 
     fn peek(&self) -> Read<Type> {
-        self.decoder.datatype().map_err(broken)
+        self.decoder.datatype().map_err(|error| broken(&error))
     }
 }
 
@@ -251,6 +256,6 @@ fn mismatch(found: Type, expected: &str) -> Unreadable {
     Unreadable(format!("CBOR {found} cannot be converted to {expected}."))
 }
 
-fn broken(error: minicbor::decode::Error) -> Unreadable {
+fn broken(error: &minicbor::decode::Error) -> Unreadable {
     Unreadable(format!("The CBOR body is broken: {error}."))
 }

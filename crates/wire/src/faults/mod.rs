@@ -61,6 +61,18 @@ impl<'a> Facts<'a> {
                     query_code: modelled.code,
                 }
             }
+            ErrorKind::Named { code, status } => Self {
+                name: code,
+                code,
+                status,
+                sender: status < 500,
+                message: error.message(),
+                message_key: "message",
+                schema: None,
+                fields: Fields::default(),
+                elements: error.elements(),
+                query_code: code,
+            },
             ErrorKind::Common(common) => {
                 let entry = tables::entry(service, protocol, common);
                 Self {
@@ -77,6 +89,17 @@ impl<'a> Facts<'a> {
                 }
             }
         }
+    }
+
+    /// The name in `__type`: a modelled error's in the service's namespace, a shared one's in that of AWS's
+    /// framework, which awsJson 1.1 leaves out.
+    pub(crate) fn type_name(&self, service: Option<&ServiceSchema>, protocol: Protocol) -> String {
+        let namespace = match (self.schema, protocol) {
+            (Some(_), _) => Style::of(service).type_namespace,
+            (None, Protocol::AwsJson11) => "",
+            (None, _) => "com.amazon.coral.service#",
+        };
+        format!("{namespace}{}", self.name)
     }
 
     /// `code;Sender` for services that once spoke the query protocol.

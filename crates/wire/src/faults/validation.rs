@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use apus_schema::{
-    Common, ErrorSchema, Kind, Reason, Schema, ServiceError, ServiceSchema, Step, Value, Violation,
-};
+use apus_schema::{Common, ErrorSchema, Reason, Schema, ServiceError, ServiceSchema, Step, Value, Violation};
 
 use crate::json::write_document;
 
@@ -23,11 +21,7 @@ type Hook = fn(&[Violation<'_>]) -> Option<ServiceError>;
 
 static HOOKS: &[(&str, Hook)] = &[("s3", s3), ("sqs", sqs)];
 
-static NO_MEMBERS: Schema = Schema::new(
-    "MissingRequiredParameterException",
-    Kind::Structure { members: &[], union: false, eventstream: false, payload: None },
-);
-/// SQS names a missing parameter; no model lists the error.
+/// SQS names a missing parameter; no model lists the error, which has a name in each protocol.
 static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
     name: "MissingRequiredParameterException",
     code: "MissingParameter",
@@ -36,10 +30,11 @@ static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
     sender_fault: true,
     schema: &NO_MEMBERS,
 };
+static NO_MEMBERS: Schema = Schema::structure("MissingRequiredParameterException", &[]);
 
 fn sqs(violations: &[Violation<'_>]) -> Option<ServiceError> {
     let missing = violations.iter().find(|violation| violation.reason == Reason::Required)?;
-    let parameter = path(&missing.path, |name| name.to_owned());
+    let parameter = path(&missing.path, str::to_owned);
     Some(ServiceError::modelled(
         &MISSING_PARAMETER,
         format!("The request must contain the parameter {parameter}."),

@@ -4,7 +4,7 @@ use apus_schema::{Fields, Kind, Member, Schema, TimestampFormat, Value};
 use apus_time::Timestamp;
 
 use super::lexer::{Lexer, Token};
-use crate::budget::{Budget, Read, unreadable};
+use crate::budget::{Budget, LIST_PLACES, MAP_PLACES, Read, unreadable};
 use crate::entries::last_wins;
 use crate::text;
 
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
                 let number = self.lexer.number()?;
                 match number.parse() {
                     Ok(number) => Value::Integer(number),
-                    Err(_) => Value::Double(finite(number)?),
+                    Err(_) => Value::Double(text::double(number)?),
                 }
             }
             Token::Array => {
@@ -198,6 +198,7 @@ impl<'a> Reader<'a> {
         self.budget.enter()?;
         self.lexer.expect(b'[')?;
         if !self.lexer.take(b']') {
+            self.budget.spend(LIST_PLACES)?;
             item(self)?;
             while self.lexer.take(b',') {
                 item(self)?;
@@ -212,6 +213,7 @@ impl<'a> Reader<'a> {
         self.budget.enter()?;
         self.lexer.expect(b'{')?;
         if !self.lexer.take(b'}') {
+            self.budget.spend(MAP_PLACES)?;
             loop {
                 let key = self.lexer.string()?;
                 self.lexer.expect(b':')?;
@@ -237,13 +239,6 @@ fn integer(number: &str, min: i64, max: i64, name: &str) -> Read<i64> {
     match whole {
         Some(whole) if (min..=max).contains(&whole) => Ok(whole),
         _ => unreadable(format!("NUMBER_VALUE cannot be converted to {name}: {}", text::excerpt(number))),
-    }
-}
-
-fn finite(number: &str) -> Read<f64> {
-    match number.parse::<f64>() {
-        Ok(double) if double.is_finite() => Ok(double),
-        _ => unreadable(format!("The number {} is out of range.", text::excerpt(number))),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use apus_schema::{Fields, Kind, Location, Member, Schema, TimestampFormat, Value};
+use apus_schema::{Fields, Kind, Member, Schema, TimestampFormat, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::rest::is_in_output_body;
 use crate::text;
 
 /// A structure as a JSON object: only the members that stand in the body, or all of them.
@@ -36,7 +37,7 @@ pub(crate) fn write_structure(
     for (at, value) in fields.iter() {
         let member = &schema.members()[at];
         if *value == Value::Null && !matches!(member.shape.kind, Kind::Document)
-            || which == Body::Unbound && member.location != Location::Body
+            || which == Body::Unbound && !is_in_output_body(member.location)
         {
             continue;
         }

@@ -47,7 +47,9 @@ pub(crate) fn write_error(
     writer.open("Error", None);
     writer.element("Type", if facts.sender { "Sender" } else { "Receiver" });
     writer.element("Code", facts.code);
-    writer.element("Message", facts.message);
+    if !facts.message.is_empty() {
+        writer.element("Message", facts.message);
+    }
     if let Some(schema) = facts.schema {
         writer.members(schema, &facts.fields);
     }

@@ -3,11 +3,13 @@
 use apus_schema::{Fields, Kind, Location, OperationSchema, ServiceSchema, Value};
 use bytes::Bytes;
 
-use super::write::{has_body, raw_payload, write_bound};
+use super::write::{raw_payload, write_bound};
+use super::{has_input_body, has_output_body};
 use crate::budget::{Read, unreadable};
 use crate::faults::Facts;
 use crate::json::{Body, read_payload, read_structure, write_structure, write_value};
 use crate::message::{Payload, Response};
+use crate::styles::Style;
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -15,7 +17,7 @@ const CONTENT_TYPE: &str = "application/json";
 pub(crate) fn read_body(operation: &OperationSchema, body: &Bytes) -> Read<Fields> {
     let input = operation.input;
     let Some((at, member)) = input.payload() else {
-        if !has_body(input) {
+        if !has_input_body(input) {
             return Ok(Fields::new(input));
         }
         return read_structure(input, body, |member| member.location == Location::Body);
@@ -38,13 +40,14 @@ pub(crate) fn read_body(operation: &OperationSchema, body: &Bytes) -> Read<Field
 
 /// Writes a success.
 pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request_id: &str) -> Response {
+    let style = Style::of(Some(operation.service));
     let schema = operation.output;
     let mut response = Response::new(operation.status);
     response.set("x-amzn-requestid", request_id);
     if let Some((at, member)) = schema.payload() {
         match (raw_payload(member, output.get(at)), output.get(at)) {
             (Some((body, content_type)), _) => {
-                response.set("content-type", content_type);
+                response.set("content-type", style.payload_type(operation).unwrap_or(content_type));
                 response.body = body;
             }
             (None, Some(value)) => {
@@ -57,7 +60,7 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
         }
     } else {
         response.set("content-type", CONTENT_TYPE);
-        if has_body(schema) {
+        if has_output_body(schema) {
             let mut body = String::new();
             write_structure(&mut body, schema, output, Body::Unbound, None);
             response.body = Payload::Bytes(body.into());

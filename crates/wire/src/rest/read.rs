@@ -1,6 +1,6 @@
 //! Reads what a REST request says outside its body: labels, query string, headers. The body is the caller's business.
 
-use apus_schema::{Fields, Kind, Location, Member, OperationSchema, Schema, TimestampFormat, Value};
+use apus_schema::{Fields, Kind, Location, Member, OperationSchema, TimestampFormat, Value};
 
 use super::header;
 use crate::budget::{Read, unreadable};
@@ -24,7 +24,7 @@ pub(crate) fn read_bound(
                 .find(|(name, _)| *name == member.wire_name)
                 .map(|(_, found)| text::read(member.shape, Some(member), found, TimestampFormat::Iso8601))
                 .transpose()?,
-            Location::Query => read_query(operation.input, member, &query)?,
+            Location::Query => read_query(member, &query)?,
             Location::Header => read_header(member, head)?,
             Location::HeaderPrefix => read_prefix(member, head)?,
         };
@@ -35,7 +35,7 @@ pub(crate) fn read_bound(
     Ok(())
 }
 
-fn read_query(input: &'static Schema, member: &'static Member, query: &Form) -> Read<Option<Value>> {
+fn read_query(member: &'static Member, query: &Form) -> Read<Option<Value>> {
     let scalar = |schema, text: &str| text::read(schema, None, text, TimestampFormat::Iso8601);
     match member.shape.kind {
         Kind::List { member: item, .. } => {
@@ -43,17 +43,10 @@ fn read_query(input: &'static Schema, member: &'static Member, query: &Form) -> 
                 query.all(member.wire_name).map(|found| scalar(item, found)).collect::<Read<_>>()?;
             Ok((!items.is_empty()).then_some(Value::List(items)))
         }
-        // A map takes every parameter that no other member takes.
+        // A map takes every parameter, those of other members too (Smithy, httpQueryParams).
         Kind::Map { value, .. } => {
-            let bound = |key: &str| {
-                input.members().iter().any(|other| {
-                    other.location == Location::Query
-                        && !matches!(other.shape.kind, Kind::Map { .. })
-                        && other.wire_name == key
-                })
-            };
             let mut entries: Vec<(String, Value)> = Vec::new();
-            for (key, found) in query.iter().filter(|(key, _)| !bound(key)) {
+            for (key, found) in query.iter() {
                 let known = entries.iter_mut().find(|(own, _)| own == key);
                 match (value.kind, known) {
                     (Kind::List { member: item, .. }, Some((_, Value::List(items)))) => {

@@ -71,8 +71,3 @@ pub(crate) fn raw_payload(member: &Member, value: Option<&Value>) -> Option<(Pay
         _ => return None,
     })
 }
-
-/// Whether any member stands in the body.
-pub(crate) fn has_body(schema: &Schema) -> bool {
-    schema.members().iter().any(|member| member.location == Location::Body)
-}

@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::write::{has_body, raw_payload, write_bound};
+use super::write::{raw_payload, write_bound};
+use super::{has_input_body, has_output_body};
 use crate::budget::{Budget, Read, unreadable};
 use crate::faults::Facts;
 use crate::message::{Payload, Response};
@@ -22,7 +23,7 @@ const CONTENT_TYPE: &str = "application/xml";
 pub(crate) fn read_body(operation: &OperationSchema, body: &Bytes) -> Read<Fields> {
     let input = operation.input;
     let Some((at, member)) = input.payload() else {
-        if !has_body(input) || body.iter().all(u8::is_ascii_whitespace) {
+        if !has_input_body(input) || body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Fields::new(input));
         }
         return read_structure(input, &tree::parse(body)?, &mut Budget::new());
@@ -53,7 +54,7 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
     if let Some((at, member)) = schema.payload() {
         match (raw_payload(member, output.get(at)), output.get(at)) {
             (Some((body, content_type)), _) => {
-                response.set("content-type", content_type);
+                response.set("content-type", style.payload_type(operation).unwrap_or(content_type));
                 response.body = body;
             }
             (None, Some(Value::Structure(fields))) => {
@@ -65,7 +66,7 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
             }
             _ => {}
         }
-    } else if has_body(schema) {
+    } else if has_output_body(schema) {
         let mut writer = Writer::new(Naming::Xml, style.xml_millis);
         let root = style.output_root(operation);
         if style.is_unwrapped(operation) {

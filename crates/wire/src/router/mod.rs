@@ -11,6 +11,7 @@ use apus_schema::{Common, OperationSchema, Protocol, ServiceError, ServiceSchema
 
 use crate::form::Form;
 use crate::message::RequestHead;
+use crate::styles::Style;
 use rest::RestTable;
 pub use virtual_host::virtual_host;
 
@@ -111,7 +112,10 @@ impl RouteError {
                     format!("apus has no service for {name}; the list of services is in the documentation");
                 ServiceError::common(Common::UnknownService, message)
             }
-            Self::Malformed { message, .. } => ServiceError::common(Common::Malformed, message.clone()),
+            Self::Malformed { message, service, .. } => match Style::of(*service).unreadable_uri {
+                Some(code) => ServiceError::named(code, 400, message.clone()),
+                None => ServiceError::common(Common::Malformed, message.clone()),
+            },
         }
     }
 }
@@ -185,11 +189,10 @@ impl Router {
         }
         let of_host = |host: &str| {
             let mut labels = host.split('.');
-            let found = labels.find_map(|label| {
+            labels.find_map(|label| {
                 let found = chosen(&|service| service.endpoint_prefix == label);
                 (!found.is_empty()).then_some(found)
-            });
-            found
+            })
         };
         hint.host.and_then(of_host).unwrap_or_else(|| self.services.clone())
     }
@@ -248,6 +251,7 @@ fn find_action(
     form: Option<&Form>,
 ) -> Option<Result<Route, RouteError>> {
     let protocol = Protocol::Query;
+    let all = candidates.len();
     let candidates: Vec<_> =
         candidates.iter().copied().filter(|service| service.protocols.contains(&protocol)).collect();
     let in_url = head.query.filter(|query| query.contains("Action="));
@@ -263,7 +267,8 @@ fn find_action(
     };
     let parameter = |key| form.and_then(|form| form.get(key)).or_else(|| url_form.get(key));
     let action = parameter("Action");
-    if action.is_none() && form.is_none() {
+    // A form without an action may be an object that somebody stores.
+    if action.is_none() && (form.is_none() || candidates.len() < all) {
         return None;
     }
     let version = parameter("Version");

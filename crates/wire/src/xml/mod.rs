@@ -4,7 +4,7 @@ pub(crate) mod read;
 pub(crate) mod tree;
 pub(crate) mod write;
 
-use apus_schema::{Member, Schema};
+use apus_schema::{Kind, Member, Schema};
 
 /// Whose names a list or a map has: the model's, or those that the query protocol of an older model used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,11 @@ impl Naming {
     pub(crate) fn member(self, member: &Member) -> &'static str {
         match (self, member.query_name) {
             (Self::Query, Some(name)) => name,
-            // A flattened list's elements have their own name, unless the member names them.
-            (Self::Query, None) if member.wire_name == member.name => {
-                flattened_element(member).unwrap_or(member.wire_name)
-            }
+            // An older model names the elements of a flattened list where today's names the member.
+            (Self::Query, None) if is_flattened(Some(member), member.shape) => match member.shape.kind {
+                Kind::List { query_element: Some(element), .. } => element,
+                _ => member.wire_name,
+            },
             _ => member.wire_name,
         }
     }
@@ -31,8 +32,8 @@ impl Naming {
     /// The name of a list's element.
     pub(crate) fn element(self, schema: &Schema) -> &'static str {
         match (self, schema.kind) {
-            (Self::Query, apus_schema::Kind::List { query_element: Some(name), .. }) => name,
-            (_, apus_schema::Kind::List { element, .. }) => element,
+            (Self::Query, Kind::List { query_element: Some(name), .. }) => name,
+            (_, Kind::List { element, .. }) => element,
             _ => "member",
         }
     }
@@ -40,8 +41,8 @@ impl Naming {
     /// The names of a map's keys and values.
     pub(crate) fn entry(self, schema: &Schema) -> (&'static str, &'static str) {
         match (self, schema.kind) {
-            (Self::Query, apus_schema::Kind::Map { query_elements: Some(names), .. }) => names,
-            (_, apus_schema::Kind::Map { key_element, value_element, .. }) => (key_element, value_element),
+            (Self::Query, Kind::Map { query_elements: Some(names), .. }) => names,
+            (_, Kind::Map { key_element, value_element, .. }) => (key_element, value_element),
             _ => ("key", "value"),
         }
     }
@@ -50,7 +51,7 @@ impl Naming {
 /// The name that the model gives to the elements of a flattened list.
 pub(crate) fn flattened_element(member: &Member) -> Option<&'static str> {
     match member.shape.kind {
-        apus_schema::Kind::List { .. } if is_flattened(Some(member), member.shape) => {
+        Kind::List { .. } if is_flattened(Some(member), member.shape) => {
             Some(Naming::Query.element(member.shape)).filter(|element| *element != "member")
         }
         _ => None,
@@ -59,7 +60,7 @@ pub(crate) fn flattened_element(member: &Member) -> Option<&'static str> {
 
 /// Whether a list's or a map's parts stand without a container.
 pub(crate) fn is_flattened(member: Option<&Member>, schema: &Schema) -> bool {
-    use apus_schema::Kind::{List, Map};
+    use Kind::{List, Map};
     member.is_some_and(|member| member.flattened)
         || matches!(schema.kind, List { flattened: true, .. } | Map { flattened: true, .. })
 }

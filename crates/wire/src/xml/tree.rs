@@ -9,8 +9,8 @@ use crate::budget::{Budget, Read, Unreadable, unreadable};
 
 /// The most attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
-/// What an element takes of the budget: it is larger than a value.
-const ELEMENT_PLACES: usize = 4;
+/// What an element takes of the budget: itself, and the first block of its children.
+const ELEMENT_PLACES: usize = 12;
 
 /// An element; names are without their prefix.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Read<Element> {
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
     loop {
-        match reader.read_event().map_err(broken)? {
+        match reader.read_event().map_err(|error| broken(&error))? {
             Event::Start(start) => {
                 if root.is_some() {
                     return unreadable("The XML has more than one root.");
@@ -74,7 +74,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Read<Element> {
             Event::Text(piece) => characters(&mut open, &piece.xml10_content())?,
             Event::CData(piece) => characters(&mut open, &piece.xml10_content())?,
             Event::GeneralRef(reference) => {
-                let character = match reference.resolve_char_ref().map_err(broken)? {
+                let character = match reference.resolve_char_ref().map_err(|error| broken(&error))? {
                     Some(character) => character,
                     None => named_entity(&reference.xml10_content())?,
                 };
@@ -132,7 +132,7 @@ fn named_entity(name: &str) -> Read<char> {
     })
 }
 
-fn broken(error: quick_xml::Error) -> Unreadable {
+fn broken(error: &quick_xml::Error) -> Unreadable {
     Unreadable(format!("The XML is broken: {error}."))
 }
 

@@ -1,8 +1,11 @@
 //! Writes values under a schema as XML elements.
 
-use apus_schema::{Fields, Kind, Location, Member, Schema, TimestampFormat, Value, XmlNamespace};
+use std::fmt::Write;
+
+use apus_schema::{Fields, Kind, Member, Schema, TimestampFormat, Value, XmlNamespace};
 
 use super::{Naming, is_flattened};
+use crate::rest::is_in_output_body;
 use crate::text;
 
 /// The text of a document in the making.
@@ -91,7 +94,7 @@ impl Writer {
     pub(crate) fn members(&mut self, schema: &Schema, fields: &Fields) {
         for (at, value) in fields.iter() {
             let member = &schema.members()[at];
-            if member.location == Location::Body && !member.xml_attribute {
+            if is_in_output_body(member.location) && !member.xml_attribute {
                 self.member(member, value);
             }
         }
@@ -212,7 +215,7 @@ fn escape(out: &mut String, text: &str) {
             '"' => out.push_str("&quot;"),
             '\t' => out.push(character),
             '\0'..'\u{20}' | '\u{7f}'..'\u{a0}' | '\u{2028}' => {
-                out.push_str(&format!("&#x{:x};", u32::from(character)));
+                let _ = write!(out, "&#x{:x};", u32::from(character));
             }
             _ => out.push(character),
         }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Arn, Context};
-use apus_model_sqs::operations::CreateQueue;
-use apus_model_sqs::{CreateQueueRequest, CreateQueueResult};
+use apus_model_sqs::{CreateQueue, CreateQueueRequest, CreateQueueResult};
 use apus_schema::ServiceError;
 
 use crate::queue::{Attributes, QueueId, QueueName};
 use crate::store::{self, QueueRecord};
 use crate::{Sqs, errors};
 
-pub(crate) const ACCESS: Access<CreateQueue> = Access::new("sqs:CreateQueue", |input, caller| {
-    vec![Arn::regional("sqs", &caller.region, caller.account, input.queue_name.as_str()).into()]
-});
+pub(crate) const ACCESS: Access<CreateQueue> =
+    Access::new("sqs:CreateQueue", |input: &CreateQueueRequest, caller| {
+        vec![Arn::regional("sqs", &caller.region, caller.account, input.queue_name.as_str()).into()]
+    });
 
 pub(crate) async fn create_queue(
     sqs: Arc<Sqs>,

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Context};
-use apus_model_sqs::DeleteMessageRequest;
-use apus_model_sqs::operations::DeleteMessage;
+use apus_model_sqs::{DeleteMessage, DeleteMessageRequest};
 use apus_schema::{ServiceError, Unit};
 
 use super::{queue_of, resource_of};
@@ -12,7 +11,9 @@ use crate::receipt::Receipt;
 use crate::{Sqs, errors};
 
 pub(crate) const ACCESS: Access<DeleteMessage> =
-    Access::new("sqs:DeleteMessage", |input, caller| resource_of(&input.queue_url, caller));
+    Access::new("sqs:DeleteMessage", |input: &DeleteMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
 
 pub(crate) async fn delete_message(
     sqs: Arc<Sqs>,

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Arn, Caller, Context};
-use apus_model_sqs::operations::GetQueueUrl;
-use apus_model_sqs::{GetQueueUrlRequest, GetQueueUrlResult};
+use apus_model_sqs::{GetQueueUrl, GetQueueUrlRequest, GetQueueUrlResult};
 use apus_schema::ServiceError;
 
 use crate::queue::QueueId;
 use crate::{Sqs, errors, store};
 
-pub(crate) const ACCESS: Access<GetQueueUrl> = Access::new("sqs:GetQueueUrl", |input, caller| {
-    let account = owner(input, caller).unwrap_or(caller.account);
-    vec![Arn::regional("sqs", &caller.region, account, input.queue_name.as_str()).into()]
-});
+pub(crate) const ACCESS: Access<GetQueueUrl> =
+    Access::new("sqs:GetQueueUrl", |input: &GetQueueUrlRequest, caller| {
+        let account = owner(input, caller).unwrap_or(caller.account);
+        vec![Arn::regional("sqs", &caller.region, account, input.queue_name.as_str()).into()]
+    });
 
 /// Whose queue is meant.
 fn owner(input: &GetQueueUrlRequest, caller: &Caller) -> Option<apus_kernel::AccountId> {

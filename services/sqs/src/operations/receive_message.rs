@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apus_kernel::{Access, Context};
-use apus_model_sqs::operations::ReceiveMessage;
-use apus_model_sqs::{Message, MessageAttributeValue, ReceiveMessageRequest, ReceiveMessageResult};
+use apus_model_sqs::{
+    Message, MessageAttributeValue, ReceiveMessage, ReceiveMessageRequest, ReceiveMessageResult,
+};
 use apus_schema::ServiceError;
 
 use super::{queue_of, resource_of};
@@ -19,7 +20,9 @@ const WAIT_SECS_MAX: i32 = 20;
 const VISIBILITY_SECS_MAX: i32 = 43_200;
 
 pub(crate) const ACCESS: Access<ReceiveMessage> =
-    Access::new("sqs:ReceiveMessage", |input, caller| resource_of(&input.queue_url, caller));
+    Access::new("sqs:ReceiveMessage", |input: &ReceiveMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
 
 pub(crate) async fn receive_message(
     sqs: Arc<Sqs>,

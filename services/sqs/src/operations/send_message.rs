@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apus_kernel::{Access, Context};
-use apus_model_sqs::operations::SendMessage;
-use apus_model_sqs::{MessageAttributeValue, SendMessageRequest, SendMessageResult};
+use apus_model_sqs::{MessageAttributeValue, SendMessage, SendMessageRequest, SendMessageResult};
 use apus_schema::ServiceError;
 
 use super::{queue_of, resource_of};
@@ -20,7 +19,9 @@ const DELAY_SECS_MAX: i32 = 900;
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 pub(crate) const ACCESS: Access<SendMessage> =
-    Access::new("sqs:SendMessage", |input, caller| resource_of(&input.queue_url, caller));
+    Access::new("sqs:SendMessage", |input: &SendMessageRequest, caller| {
+        resource_of(&input.queue_url, caller)
+    });
 
 pub(crate) async fn send_message(
     sqs: Arc<Sqs>,
@@ -109,7 +110,9 @@ fn attribute(name: String, given: MessageAttributeValue) -> Result<Attribute, Se
     };
     if given.string_list_values.is_some() || given.binary_list_values.is_some() {
         // SQS has these members in its model and answers this since ever.
-        return Err(errors::invalid_parameter("Message attribute list values in SendMessage operation are not supported."));
+        return Err(errors::invalid_parameter(
+            "Message attribute list values in SendMessage operation are not supported.",
+        ));
     }
     Ok(Attribute { data_type: given.data_type, value })
 }
@@ -120,9 +123,7 @@ fn trace_header(
     let mut given = given.unwrap_or_default();
     let header = given.remove(TRACE_HEADER);
     if let Some(name) = given.into_keys().next() {
-        return Err(errors::invalid_parameter(format!(
-            "Message system attribute name '{name}' is invalid."
-        )));
+        return Err(errors::invalid_parameter(format!("Message system attribute name '{name}' is invalid.")));
     }
     header
         .map(|header| {

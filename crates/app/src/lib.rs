@@ -1,0 +1,5 @@
+//! Apus's wiring: the only crate that names every service.
+//!
+//! The binary lays the command line on top; the simulator boots the same wiring on another environment.
+
+pub mod wiring;

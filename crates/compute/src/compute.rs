@@ -1,0 +1,424 @@
+//! Runs functions: asks the pool's rules what to do about each event, and does it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use apus_env::Env;
+use tokio::sync::{Notify, oneshot};
+
+use crate::driver::{Driver, Level, SandboxSpec};
+use crate::host_root::HostRoot;
+use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
+use crate::output::EnvironmentLog;
+use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
+use crate::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
+use crate::runtimes::{self, InterpreterSearch, RuntimeContext};
+use crate::spec::{FunctionKey, FunctionSpec};
+use crate::variables::{VariableContext, variables};
+
+/// The memory that buys one processor, in MB: AWS's number.
+const MEMORY_MB_PER_CPU: u64 = 1769;
+/// Processes and threads in one environment: AWS's number.
+const PROCESSES_MAX: u32 = 1024;
+const MIB: u64 = 1024 * 1024;
+
+/// How functions are run.
+#[derive(Clone, Debug)]
+pub struct ComputeConfig {
+    /// A directory of this instance alone, which processes of other users may enter.
+    pub run_dir: PathBuf,
+    /// The weakest isolation that will do.
+    pub accept_isolation: Level,
+    /// The program that starts as the spawner: it calls [`crate::spawner_main`] first thing.
+    pub spawner_program: PathBuf,
+    /// The port of the platform's endpoint inside sandboxes.
+    pub endpoint_port: u16,
+    /// Names that lead to the platform's endpoint inside sandboxes, beside `localhost`.
+    pub endpoint_hosts: Vec<String>,
+    /// Environments at once.
+    pub environments_max: u32,
+    /// Invocations that wait for one.
+    pub waiting_max: usize,
+    /// How long an unused environment is kept.
+    pub idle_max: Duration,
+    /// Where interpreters are.
+    pub interpreters: InterpreterSearch,
+    /// Libraries that Python functions find without bringing them, such as boto3.
+    pub python_libraries: Option<PathBuf>,
+}
+
+impl ComputeConfig {
+    /// The usual choices.
+    pub fn new(run_dir: impl Into<PathBuf>, endpoint_port: u16) -> Self {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        Self {
+            run_dir: run_dir.into(),
+            accept_isolation: Level::Full,
+            spawner_program: "/proc/self/exe".into(),
+            endpoint_port,
+            endpoint_hosts: Vec::new(),
+            environments_max: 200,
+            waiting_max: 1000,
+            idle_max: Duration::from_secs(300),
+            interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
+            python_libraries: None,
+        }
+    }
+}
+
+/// Functions can be invoked.
+#[derive(Clone)]
+pub struct Compute {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    env: Env,
+    driver: Arc<dyn Driver>,
+    /// What this host gives to sandboxes; absent for drivers that need nothing of a host.
+    host: Option<Host>,
+    state: Mutex<State>,
+    /// Rung when there may be an idle environment to reap.
+    reaper: Notify,
+    /// Rung when an environment is gone.
+    gone: Notify,
+}
+
+struct Host {
+    root: HostRoot,
+    config: ComputeConfig,
+}
+
+struct State {
+    pool: Pool,
+    next_invoke: InvokeId,
+    waiting: BTreeMap<InvokeId, Waiting>,
+    environments: BTreeMap<EnvironmentId, Arc<Environment>>,
+    reaper_waits: bool,
+    stopped: bool,
+}
+
+struct Waiting {
+    spec: FunctionSpec,
+    assigned: oneshot::Sender<Result<(EnvironmentId, Arc<Environment>), StartFailure>>,
+}
+
+impl Compute {
+    /// Starts the driver that this host allows. Must be called within a tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub fn new(env: Env, config: ComputeConfig) -> Result<Self, crate::driver::StartError> {
+        use crate::driver::StartError;
+        use crate::driver::namespaces::{NamespaceConfig, NamespaceDriver, UID_BASE};
+
+        crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
+        let prepared = HostRoot::prepare(
+            &config.run_dir.join("base"),
+            UID_BASE,
+            config.environments_max,
+            &config.endpoint_hosts,
+        );
+        let root = prepared
+            .map_err(|error| StartError::Host(format!("prepare {}: {error}", config.run_dir.display())))?;
+        let driver = NamespaceDriver::start(
+            env.clone(),
+            NamespaceConfig {
+                spawner_program: config.spawner_program.clone(),
+                ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
+            },
+        )?;
+        let limits = limits(&config);
+        Ok(Self::assemble(env, Arc::new(driver), Some(Host { root, config }), limits))
+    }
+
+    /// Runs on a driver that needs no root file systems, such as [`crate::driver::fake`].
+    pub fn with_driver(env: Env, driver: Arc<dyn Driver>, limits: PoolLimits) -> Self {
+        Self::assemble(env, driver, None, limits)
+    }
+
+    fn assemble(env: Env, driver: Arc<dyn Driver>, host: Option<Host>, limits: PoolLimits) -> Self {
+        let inner = Arc::new(Inner {
+            env,
+            driver,
+            host,
+            state: Mutex::new(State {
+                pool: Pool::new(limits),
+                next_invoke: 1,
+                waiting: BTreeMap::new(),
+                environments: BTreeMap::new(),
+                reaper_waits: false,
+                stopped: false,
+            }),
+            reaper: Notify::new(),
+            gone: Notify::new(),
+        });
+        inner.env.spawn("environment reaper", reap(inner.clone()));
+        Self { inner }
+    }
+
+    /// The isolation that functions get.
+    pub fn level(&self) -> Level {
+        self.inner.driver.level()
+    }
+
+    /// Runs a function once, in an environment of its own revision. The invocation goes on if the future is
+    /// dropped after it has begun.
+    pub async fn invoke(
+        &self,
+        spec: FunctionSpec,
+        request: InvokeRequest,
+    ) -> Result<InvokeOutcome, InvokeError> {
+        if request.payload.len() > REQUEST_BYTES_MAX {
+            return Err(InvokeError::TooLarge(request.payload.len()));
+        }
+        let inner = &self.inner;
+        let (assigned, assignment) = oneshot::channel();
+        let key = spec.key.clone();
+        let invoke = {
+            let mut state = inner.state();
+            let invoke = state.next_invoke;
+            state.next_invoke += 1;
+            state.waiting.insert(invoke, Waiting { spec: spec.clone(), assigned });
+            invoke
+        };
+        let abandoned = Abandoned { inner, invoke, armed: true };
+        inner.clone().step(Event::Invoked(invoke, key), None);
+        let assignment = assignment.await;
+        abandoned.disarm();
+        match assignment {
+            Ok(Ok((id, environment))) => {
+                let (done, outcome) = oneshot::channel();
+                inner.env.spawn("invocation", serve_one(inner.clone(), id, environment, request, done));
+                outcome.await.map_err(|_| InvokeError::Stopping)
+            }
+            Ok(Err(StartFailure::Function(failed))) => {
+                Ok(failed.outcome(&inner.env, &spec, &request.request_id))
+            }
+            Ok(Err(StartFailure::Platform(error))) => Err(error),
+            Err(_) => Err(InvokeError::Stopping),
+        }
+    }
+
+    /// A function was changed or deleted: its environments end, busy ones when they are done.
+    pub fn retire(&self, key: &FunctionKey) {
+        self.inner.clone().step(Event::Retired(key.clone()), None);
+    }
+
+    /// Ends all environments and the driver, and returns when nothing is left.
+    pub async fn stop(&self) {
+        let inner = &self.inner;
+        inner.state().stopped = true;
+        inner.reaper.notify_one();
+        inner.clone().step(Event::Stopping, None);
+        inner.driver.stop().await;
+        loop {
+            let gone = inner.gone.notified();
+            if inner.state().pool.environments() == 0 {
+                return;
+            }
+            gone.await;
+        }
+    }
+}
+
+fn limits(config: &ComputeConfig) -> PoolLimits {
+    PoolLimits {
+        environments_max: config.environments_max as usize,
+        waiting_max: config.waiting_max,
+        idle_max: config.idle_max,
+    }
+}
+
+/// Takes an invocation off the books whose caller went away while it waited.
+struct Abandoned<'a> {
+    inner: &'a Arc<Inner>,
+    invoke: InvokeId,
+    armed: bool,
+}
+
+impl Abandoned<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.inner.state().waiting.remove(&self.invoke);
+            self.inner.clone().step(Event::Abandoned(self.invoke), None);
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Asks the rules and acts. `failure` says why, if the event is a failed start.
+    fn step(self: Arc<Self>, event: Event, failure: Option<&StartFailure>) {
+        let mut state = self.state();
+        let actions = state.pool.step(self.env.now(), event);
+        if state.reaper_waits && state.pool.next_tick().is_some() {
+            state.reaper_waits = false;
+            self.reaper.notify_one();
+        }
+        let mut unheard = Vec::new();
+        for action in actions {
+            unheard.extend(self.act(&mut state, action, failure));
+        }
+        drop(state);
+        for environment in unheard {
+            // Its caller went away between the decision and here.
+            self.clone().step(Event::Ready(environment), None);
+        }
+    }
+
+    /// Does one thing. Returns the environment that was given to a caller who is gone.
+    fn act(
+        self: &Arc<Self>,
+        state: &mut State,
+        action: Action,
+        failure: Option<&StartFailure>,
+    ) -> Option<EnvironmentId> {
+        let answer = |state: &mut State, invoke, error| {
+            if let Some(waiting) = state.waiting.remove(&invoke) {
+                let _ = waiting.assigned.send(Err(StartFailure::Platform(error)));
+            }
+        };
+        match action {
+            Action::Start(id, invoke) => {
+                if let Some(waiting) = state.waiting.get(&invoke) {
+                    let spec = waiting.spec.clone();
+                    self.env.spawn("environment start", start(self.clone(), id, spec));
+                }
+            }
+            Action::Assign(id, invoke) => {
+                let environment = state.environments.get(&id).cloned()?;
+                let Some(waiting) = state.waiting.remove(&invoke) else { return Some(id) };
+                return waiting.assigned.send(Ok((id, environment))).err().map(|_| id);
+            }
+            Action::Stop(id) => {
+                if let Some(environment) = state.environments.get(&id) {
+                    environment.sandbox.kill();
+                }
+            }
+            Action::Fail(invoke, _) => {
+                if let Some(waiting) = state.waiting.remove(&invoke) {
+                    let failure = failure.cloned().unwrap_or(StartFailure::Platform(InvokeError::Stopping));
+                    let _ = waiting.assigned.send(Err(failure));
+                }
+            }
+            Action::Throttle(invoke) => {
+                let why = "as many invocations wait for an environment as may".into();
+                answer(state, invoke, InvokeError::Throttled(why));
+            }
+            Action::Refuse(invoke) => answer(state, invoke, InvokeError::Stopping),
+        }
+        None
+    }
+
+    fn blueprint(&self, spec: FunctionSpec) -> Result<Blueprint, InvokeError> {
+        let log_stream = spec.ports.log_stream();
+        let log = EnvironmentLog::new(spec.ports.log(&log_stream));
+        let credentials = spec.ports.credentials();
+        let mut root = Vec::new();
+        let mut command = Vec::new();
+        let mut runtime_variables = Vec::new();
+        let mut notes = Vec::new();
+        if let Some(host) = &self.host {
+            let unsupported = InvokeError::Unsupported;
+            root = host.root.entries(&spec.code_dir, &spec.layer_dirs, spec.tmp_mb).map_err(unsupported)?;
+            let context = RuntimeContext {
+                search: &host.config.interpreters,
+                files: host.root.runtime_files(),
+                bundled: host.config.python_libraries.as_deref(),
+            };
+            let plan = runtimes::plan(&spec.runtime, &context).map_err(unsupported)?;
+            root.extend(plan.root);
+            command = plan.command;
+            runtime_variables = plan.variables;
+            notes.extend(plan.note);
+        }
+        let context = VariableContext {
+            credentials: credentials.as_ref(),
+            log_stream: &log_stream,
+            runtime: &runtime_variables,
+            runtime_api: "127.0.0.1:9001",
+        };
+        let sandbox = SandboxSpec {
+            root,
+            command,
+            variables: variables(&spec, &context),
+            directory: "/var/task".into(),
+            memory_bytes: u64::from(spec.memory_mb) * MIB,
+            cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
+            processes_max: PROCESSES_MAX,
+        };
+        Ok(Blueprint { spec, sandbox, log, notes, reason: "no environment of this revision was free".into() })
+    }
+}
+
+/// Starts an environment and keeps it on the books until it is gone.
+async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec) {
+    let started = match inner.blueprint(spec) {
+        Ok(blueprint) => Environment::start(inner.env.clone(), &*inner.driver, blueprint).await,
+        Err(error) => Err(StartFailure::Platform(error)),
+    };
+    match started {
+        Ok(environment) => {
+            let sandbox = environment.sandbox.clone();
+            inner.state().environments.insert(id, Arc::new(environment));
+            inner.clone().step(Event::Ready(id), None);
+            sandbox.ended().await;
+            inner.state().environments.remove(&id);
+            inner.clone().step(Event::Ended(id), None);
+        }
+        Err(failure) => inner.clone().step(Event::StartFailed(id), Some(&failure)),
+    }
+    inner.gone.notify_waiters();
+}
+
+async fn serve_one(
+    inner: Arc<Inner>,
+    id: EnvironmentId,
+    environment: Arc<Environment>,
+    request: InvokeRequest,
+    done: oneshot::Sender<InvokeOutcome>,
+) {
+    let (outcome, alive) = environment.invoke(request).await;
+    if alive == Alive::Yes {
+        // Before the caller knows: its next invocation is then kept for this environment.
+        inner.clone().step(Event::Answered(id), None);
+    }
+    // Whoever asked may be gone; the invocation has happened all the same.
+    let _ = done.send(outcome);
+    if alive == Alive::Yes && environment.ready().await == Alive::Yes {
+        inner.step(Event::Ready(id), None);
+    }
+}
+
+/// Ends environments that nobody has used for long.
+async fn reap(inner: Arc<Inner>) {
+    loop {
+        let next = {
+            let mut state = inner.state();
+            if state.stopped {
+                return;
+            }
+            let next = state.pool.next_tick();
+            state.reaper_waits = next.is_none();
+            next
+        };
+        match next {
+            Some(at) => tokio::select! {
+                biased;
+                () = inner.env.sleep_until(at) => inner.clone().step(Event::Tick, None),
+                () = inner.reaper.notified() => {}
+            },
+            None => inner.reaper.notified().await,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The seam between the pool and what executes functions: a driver starts sandboxes, a sandbox can be
+//! killed, waited for and measured. A driver knows nothing of functions, invocations or credentials;
+//! what it runs arrives as data, in a [`SandboxSpec`].
+
+pub mod fake;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
+mod root;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+
+use crate::exchange::Exchange;
+use crate::output::OutputSink;
+
+pub use root::RootEntry;
+
+/// A boxed future, as the driver traits return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What starts sandboxes.
+pub trait Driver: Send + Sync {
+    /// The isolation that its sandboxes have.
+    fn level(&self) -> Level;
+
+    /// Starts a sandbox, whose runtime speaks to `wiring.exchange`. Returns when the sandbox exists; that its
+    /// runtime has initialised is the exchange's to say.
+    fn start(&self, spec: SandboxSpec, wiring: Wiring)
+    -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>>;
+
+    /// Ends every sandbox and the driver's own processes, and returns when nothing is left.
+    fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A started sandbox.
+pub trait Sandbox: Send + Sync {
+    /// Ends it: every process inside dies. Harmless when it has ended already.
+    fn kill(&self);
+
+    /// Waits until nothing of it is left, and says how it ended. May be called again; the answer stays.
+    fn ended(&self) -> BoxFuture<'_, Exit>;
+
+    /// The most memory that it has used so far, in bytes, where the host measures it.
+    fn memory_peak_bytes(&self) -> Option<u64>;
+
+    /// Moves to the sink what has been written to its standard output and error until now.
+    fn drain_output(&self);
+}
+
+/// What the platform connects to a sandbox.
+pub struct Wiring {
+    /// Where its runtime takes invocations and leaves responses.
+    pub exchange: Arc<Exchange>,
+    /// Where its output goes.
+    pub output: Arc<dyn OutputSink>,
+    /// Receives the listener of the platform's endpoint, opened inside the sandbox's network.
+    pub serve_endpoint: Box<dyn FnOnce(std::net::TcpListener) + Send>,
+}
+
+/// A sandbox, described.
+#[derive(Clone, Encode, Decode)]
+pub struct SandboxSpec {
+    /// Its root file system, in the order in which the entries are made.
+    #[n(0)]
+    pub root: Vec<RootEntry>,
+    /// The program inside the sandbox, and its arguments.
+    #[n(1)]
+    pub command: Vec<String>,
+    /// Its environment variables; secrets are among them.
+    #[n(2)]
+    pub variables: Vec<(String, String)>,
+    /// The directory that it starts in.
+    #[n(3)]
+    pub directory: String,
+    /// Its memory limit, in bytes.
+    #[n(4)]
+    pub memory_bytes: u64,
+    /// Its weight when processors are short, in thousandths of one.
+    #[n(5)]
+    pub cpu_milli: u32,
+    /// How many processes and threads it may have.
+    #[n(6)]
+    pub processes_max: u32,
+}
+
+/// How a sandbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Its program returned this status.
+    Status(i32),
+    /// Its program died of this signal.
+    Signal(i32),
+    /// It needed more memory than it may have.
+    OutOfMemory,
+    /// The platform ended it.
+    Killed,
+}
+
+/// A sandbox that could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// Its program cannot be executed: a fault of the function.
+    Entrypoint(String),
+    /// The host refused something: a fault of the platform.
+    Host(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entrypoint(why) => write!(f, "the program of the function cannot be executed: {why}"),
+            Self::Host(why) => write!(f, "the sandbox cannot be started: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How well a driver isolates, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A plain process of the platform's own user.
+    None,
+    /// Inside a container that gives no namespaces of its own.
+    Container,
+    /// Namespaces made without privilege.
+    Rootless,
+    /// Namespaces, control groups and a user of its own.
+    Full,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Container => "container",
+            Self::Rootless => "rootless",
+            Self::Full => "full",
+        })
+    }
+}

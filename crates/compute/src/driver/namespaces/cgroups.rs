@@ -1,0 +1,343 @@
+//! Control groups: memory, processor weight and number of processes of each sandbox, under both layouts
+//! that kernels offer. The groups live at `apus/<instance>/<slot>` from the root of each hierarchy.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+/// The controllers that bound a sandbox.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+/// Weight of one processor under the older layout.
+const SHARES_PER_CPU: u64 = 1024;
+/// The smallest number of shares that the kernel takes.
+const SHARES_MIN: u64 = 2;
+/// Weight of one processor under the newer layout, and the range that the kernel takes.
+const WEIGHT_PER_CPU: u64 = 100;
+const WEIGHT_MIN: u64 = 1;
+const WEIGHT_MAX: u64 = 10_000;
+
+/// What bounds one sandbox.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_milli: u32,
+    pub(super) processes_max: u32,
+}
+
+/// Where the host mounts its hierarchies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One hierarchy per controller, in the order of [`CONTROLLERS`].
+    V1([PathBuf; 3]),
+    /// One hierarchy for all.
+    V2(PathBuf),
+}
+
+impl Layout {
+    /// What this host has, or why it will not do.
+    pub(crate) fn detect() -> Result<Self, String> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo")
+            .map_err(|error| format!("/proc/self/mountinfo cannot be read: {error}"))?;
+        if let Some(path) = mounted(&mounts, "cgroup2", None) {
+            let offered = fs::read_to_string(path.join("cgroup.controllers")).unwrap_or_default();
+            if CONTROLLERS.iter().all(|controller| offered.split_whitespace().any(|o| o == *controller)) {
+                return Ok(Self::V2(path));
+            }
+        }
+        let mut paths = Vec::new();
+        for controller in CONTROLLERS {
+            match mounted(&mounts, "cgroup", Some(controller)) {
+                Some(path) => paths.push(path),
+                None => return Err(format!("the control group controller `{controller}` is not mounted")),
+            }
+        }
+        let [memory, cpu, pids] =
+            <[PathBuf; 3]>::try_from(paths).expect("one path was found for each controller");
+        Ok(Self::V1([memory, cpu, pids]))
+    }
+}
+
+/// The mount point of a hierarchy in `mountinfo`.
+fn mounted(mountinfo: &str, kind: &str, controller: Option<&str>) -> Option<PathBuf> {
+    mountinfo.lines().find_map(|line| {
+        let (head, tail) = line.split_once(" - ")?;
+        let mut tail = tail.split(' ');
+        if tail.next()? != kind {
+            return None;
+        }
+        let options = tail.nth(1)?;
+        let fits = controller.is_none_or(|wanted| options.split(',').any(|option| option == wanted));
+        fits.then(|| head.split(' ').nth(4).map(PathBuf::from))?
+    })
+}
+
+/// The groups of one instance of the platform.
+#[derive(Clone)]
+pub(super) struct Groups {
+    layout: Layout,
+    name: String,
+}
+
+impl Groups {
+    pub(super) fn new(layout: Layout, name: &str) -> Self {
+        Self { layout, name: name.to_owned() }
+    }
+
+    /// Makes the instance's own groups. Another instance that ends may remove what they share meanwhile.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        const ATTEMPTS: u32 = 10;
+        let mut made = self.try_prepare();
+        for _ in 1..ATTEMPTS {
+            if !made.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                break;
+            }
+            made = self.try_prepare();
+        }
+        made
+    }
+
+    fn try_prepare(&self) -> io::Result<()> {
+        match &self.layout {
+            Layout::V1(roots) => {
+                for root in roots {
+                    fs::create_dir_all(root.join(&self.name))?;
+                }
+            }
+            Layout::V2(root) => {
+                let enable = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
+                let mut path = root.clone();
+                write(&path.join("cgroup.subtree_control"), &enable)?;
+                for part in self.name.split('/') {
+                    path.push(part);
+                    fs::create_dir_all(&path)?;
+                    write(&path.join("cgroup.subtree_control"), &enable)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The group of a slot, without touching the host.
+    pub(super) fn slot(&self, slot: u32) -> Group {
+        let beneath = format!("{}/{slot}", self.name);
+        match &self.layout {
+            Layout::V1(roots) => {
+                Group { v2: false, directories: roots.iter().map(|root| root.join(&beneath)).collect() }
+            }
+            Layout::V2(root) => Group { v2: true, directories: vec![root.join(beneath)] },
+        }
+    }
+
+    /// Ends what is in any group of this instance, and removes the groups, its own included.
+    pub(super) fn sweep(&self) -> io::Result<u32> {
+        let mut ended = 0;
+        let instance: Vec<PathBuf> = match &self.layout {
+            Layout::V1(roots) => roots.iter().map(|root| root.join(&self.name)).collect(),
+            Layout::V2(root) => vec![root.join(&self.name)],
+        };
+        for directory in instance {
+            let entries = match fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    ended += end_all(&entry.path())?;
+                    remove(&entry.path())?;
+                }
+            }
+            remove(&directory)?;
+            if let Some(shared) = directory.parent() {
+                // Other instances may be in it, or be about to.
+                let _ = fs::remove_dir(shared);
+            }
+        }
+        Ok(ended)
+    }
+}
+
+/// How the first process of a sandbox comes into its group. Another process writing its number there would
+/// take milliseconds: the kernel then waits for all processors.
+pub(super) enum Entrance {
+    /// It writes `0` to each of these.
+    Walks(Vec<OwnedFd>),
+    /// It is cloned into this directory.
+    Born(OwnedFd),
+}
+
+/// The group of one sandbox.
+pub(super) struct Group {
+    v2: bool,
+    directories: Vec<PathBuf>,
+}
+
+impl Group {
+    /// Makes it, with its limits, and returns how a process comes into it.
+    pub(super) fn create(&self, limits: Limits) -> io::Result<Entrance> {
+        for directory in &self.directories {
+            match fs::create_dir(directory) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    // Left by a sandbox that could not be removed: a group's history must not be inherited.
+                    end_all(directory)?;
+                    remove(directory)?;
+                    fs::create_dir(directory)?;
+                }
+                other => other?,
+            }
+        }
+        let cpu = u64::from(limits.cpu_milli);
+        if self.v2 {
+            let own = &self.directories[0];
+            write(&own.join("memory.max"), &limits.memory_bytes.to_string())?;
+            optional(write(&own.join("memory.swap.max"), "0"))?;
+            optional(write(&own.join("memory.oom.group"), "1"))?;
+            let weight = (cpu * WEIGHT_PER_CPU / 1000).clamp(WEIGHT_MIN, WEIGHT_MAX);
+            write(&own.join("cpu.weight"), &weight.to_string())?;
+            write(&own.join("pids.max"), &limits.processes_max.to_string())?;
+        } else {
+            let [memory, processor, pids] = &self.directories[..] else {
+                unreachable!("the older layout has one directory per controller")
+            };
+            write(&memory.join("memory.limit_in_bytes"), &limits.memory_bytes.to_string())?;
+            optional(write(&memory.join("memory.memsw.limit_in_bytes"), &limits.memory_bytes.to_string()))?;
+            let shares = (cpu * SHARES_PER_CPU / 1000).max(SHARES_MIN);
+            write(&processor.join("cpu.shares"), &shares.to_string())?;
+            write(&pids.join("pids.max"), &limits.processes_max.to_string())?;
+        }
+        if self.v2 {
+            let group = rustix::fs::open(
+                &self.directories[0],
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
+            return Ok(Entrance::Born(group));
+        }
+        let doors = self.directories.iter().map(|directory| {
+            Ok(rustix::fs::open(directory.join("tasks"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
+        });
+        Ok(Entrance::Walks(doors.collect::<io::Result<_>>()?))
+    }
+
+    /// A descriptor that becomes readable when the kernel runs out of the group's memory. Under the newer
+    /// layout the kernel ends the whole group itself, and there is nothing to watch.
+    pub(super) fn watch_memory(&self) -> io::Result<Option<OwnedFd>> {
+        if self.v2 {
+            return Ok(None);
+        }
+        let memory = &self.directories[0];
+        let event = rustix::event::eventfd(
+            0,
+            rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
+        )?;
+        let control = rustix::fs::open(
+            memory.join("memory.oom_control"),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        use std::os::fd::AsRawFd;
+        write(
+            &memory.join("cgroup.event_control"),
+            &format!("{} {}", event.as_raw_fd(), control.as_raw_fd()),
+        )?;
+        Ok(Some(event))
+    }
+
+    /// Whether the kernel has killed in it for want of memory.
+    pub(super) fn out_of_memory(&self) -> bool {
+        let file = if self.v2 { "memory.events" } else { "memory.oom_control" };
+        let text = fs::read_to_string(self.directories[0].join(file)).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "))
+            .any(|count| count.trim().parse::<u64>().is_ok_and(|count| count > 0))
+    }
+
+    /// The most memory that was in use at once.
+    pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
+        let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        fs::read_to_string(self.directories[0].join(file)).ok()?.trim().parse().ok()
+    }
+
+    /// Removes it, empty by now.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        self.directories.iter().try_for_each(|directory| remove(directory))
+    }
+}
+
+/// Kills the processes of a group and waits until each is gone. Returns how many there were.
+fn end_all(directory: &Path) -> io::Result<u32> {
+    let mut ended = 0;
+    loop {
+        let text = fs::read_to_string(directory.join("cgroup.procs"))?;
+        let members: Vec<i32> =
+            text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
+        if members.is_empty() {
+            return Ok(ended);
+        }
+        for pid in members {
+            let Some(pid) = rustix::process::Pid::from_raw(pid) else { continue };
+            // Between the reading and here it may have ended, and its number may name another process: the
+            // descriptor pins one, and the group is asked again before it is killed.
+            let Ok(process) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+                continue;
+            };
+            let again = fs::read_to_string(directory.join("cgroup.procs"))?;
+            if !again.lines().any(|line| line.parse() == Ok(pid.as_raw_nonzero().get())) {
+                continue;
+            }
+            match rustix::process::pidfd_send_signal(&process, rustix::process::Signal::KILL) {
+                Ok(()) => ended += 1,
+                Err(rustix::io::Errno::SRCH) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let mut watched = [rustix::event::PollFd::new(&process, rustix::event::PollFlags::IN)];
+            while matches!(rustix::event::poll(&mut watched, None), Err(rustix::io::Errno::INTR)) {}
+        }
+    }
+}
+
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// A limit that some kernels are built without.
+fn optional(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound || error.kind() == ErrorKind::PermissionDenied => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hierarchies_are_found_by_kind_and_controller() {
+        let mounts = "\
+30 24 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:1 - cgroup cgroup rw,cpu,cpuacct
+32 30 0:28 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+33 30 0:29 / /sys/fs/cgroup/unified rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate
+";
+        let found = |kind, controller| mounted(mounts, kind, controller);
+        assert_eq!(found("cgroup", Some("memory")), Some("/sys/fs/cgroup/memory".into()));
+        assert_eq!(found("cgroup", Some("cpu")), Some("/sys/fs/cgroup/cpu,cpuacct".into()));
+        assert_eq!(found("cgroup", Some("pids")), None);
+        assert_eq!(found("cgroup2", None), Some("/sys/fs/cgroup/unified".into()));
+    }
+}

@@ -1,0 +1,325 @@
+//! What the first process of a sandbox does: it joins its limits, builds its root, gives up every
+//! privilege, starts the function's program and waits for it. It never returns to the spawner's loop.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use landlock::{
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr,
+};
+use libc::sock_filter;
+use rustix::process::{Pid, Resource, Rlimit, Signal as ProcessSignal};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, UnshareFlags};
+
+use super::cgroups::Entrance;
+use super::message::Signal;
+use super::mounts::{self, Step, at};
+use super::network::{self, Network};
+use super::{packet, seccomp};
+use crate::driver::SandboxSpec;
+
+/// Open files of a sandbox's program, as on AWS.
+const OPEN_FILES_MAX: u64 = 1024;
+/// Wider than the binding's type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// The exit status of a first process that could not finish its work; nobody reads it.
+const STATUS_FAILED: i32 = 70;
+
+/// Everything that the spawner hands to a new sandbox.
+pub(super) struct Birth<'a> {
+    pub(super) spec: &'a SandboxSpec,
+    pub(super) uid: u32,
+    pub(super) root_mount_point: &'a str,
+    pub(super) filter: &'a [sock_filter],
+    pub(super) network: Network,
+    pub(super) entrance: Entrance,
+    /// To the platform.
+    pub(super) control: OwnedFd,
+    /// Standard output and error.
+    pub(super) output: OwnedFd,
+    /// `/dev/null`.
+    pub(super) input: BorrowedFd<'a>,
+    /// Hangs up when the spawner dies.
+    pub(super) life: BorrowedFd<'a>,
+}
+
+/// Clones this process into new namespaces. In the parent: the child's process and a descriptor of it.
+/// The child runs [`Birth`] to its end.
+pub(super) fn bear(birth: &Birth<'_>) -> io::Result<(Pid, OwnedFd)> {
+    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let into = match &birth.entrance {
+        Entrance::Born(group) => Some(group.as_raw_fd()),
+        Entrance::Walks(_) => None,
+    };
+    match clone(namespaces, into)? {
+        Some(born) => Ok(born),
+        None => live(birth),
+    }
+}
+
+/// `fork` with namespaces; `None` in the child.
+fn clone(namespaces: i32, group: Option<RawFd>) -> io::Result<Option<(Pid, OwnedFd)>> {
+    let mut descriptor: RawFd = -1;
+    // SAFETY: a `clone_args` of zeros is valid.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = namespaces as u64 | libc::CLONE_PIDFD as u64;
+    arguments.pidfd = &raw mut descriptor as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = group as u64;
+    }
+    // SAFETY: without `CLONE_VM` the child is a copy of this process, which has one thread only, so that no
+    // lock is held by another; `arguments` is as long as is said, and `descriptor` outlives the call.
+    let pid = unsafe {
+        libc::syscall(libc::SYS_clone3, &raw const arguments, std::mem::size_of::<libc::clone_args>())
+    };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let Some(pid) = Pid::from_raw(pid as i32) else { return Ok(None) };
+    // SAFETY: the kernel has just stored a new descriptor there, which nobody else owns.
+    Ok(Some((pid, unsafe { OwnedFd::from_raw_fd(descriptor) })))
+}
+
+fn live(birth: &Birth<'_>) -> ! {
+    if let Err(why) = settle(birth) {
+        fail(birth, why, false);
+    }
+    let program = match begin_program(birth) {
+        Ok(program) => program,
+        Err((why, entrypoint)) => fail(birth, why, entrypoint),
+    };
+    let listeners = [birth.network.runtime_api.as_fd(), birth.network.endpoint.as_fd()];
+    if packet::send(&birth.control, &Signal::Ready, &listeners).is_err() {
+        exit(STATUS_FAILED);
+    }
+    // The listeners must end with the platform's copies, and the output with the program's.
+    for descriptor in [0, 1, 2, listeners[0].as_raw_fd(), listeners[1].as_raw_fd(), birth.output.as_raw_fd()]
+    {
+        close(descriptor);
+    }
+    let wait_status = reap_until(program);
+    let _ = packet::send(&birth.control, &Signal::Exited { wait_status }, &[]);
+    exit(0)
+}
+
+/// Forks and executes the program. Returns once it is executed, or why it is not, and whether that is its own
+/// fault: the pipe between the two closes on execution.
+fn begin_program(birth: &Birth<'_>) -> Result<Pid, (String, bool)> {
+    let ours = |error: rustix::io::Errno| (format!("start the program: {error}"), false);
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(ours)?;
+    // SAFETY: as for `clone` above; the filter that this process is under by now refuses the newer call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid < 0 {
+        return Err((format!("start the program: {}", io::Error::last_os_error()), false));
+    }
+    let Some(pid) = Pid::from_raw(pid as i32) else {
+        let why = exec(birth.spec);
+        let _ = rustix::io::write(&write, why.as_bytes());
+        exit(STATUS_FAILED)
+    };
+    drop(write);
+    let mut why = [0; 512];
+    let length = rustix::io::read(&read, &mut why[..]).map_err(ours)?;
+    if length == 0 { Ok(pid) } else { Err((String::from_utf8_lossy(&why[..length]).into_owned(), true)) }
+}
+
+fn fail(birth: &Birth<'_>, why: String, entrypoint: bool) -> ! {
+    let _ = packet::send(&birth.control, &Signal::Failed { why, entrypoint }, &[]);
+    exit(STATUS_FAILED)
+}
+
+fn settle(birth: &Birth<'_>) -> Step<()> {
+    if let Entrance::Walks(doors) = &birth.entrance {
+        for door in doors {
+            at(|| "join the control group".into(), rustix::io::write(door, b"0"))?;
+        }
+    }
+    keep_only(birth);
+    at(|| "join the network namespace".into(), network::join(&birth.network.namespace))?;
+    mounts::enter(birth.root_mount_point, &birth.spec.root)?;
+    at(|| "name the host".into(), rustix::system::sethostname(b"sandbox"))?;
+    // SAFETY: only the view of control groups changes, for this process and those to come.
+    at(|| "hide the control groups".into(), unsafe {
+        rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP)
+    })?;
+    redirect(birth)?;
+    at(|| "begin a session".into(), rustix::process::setsid())?;
+    limit_resources()?;
+    drop_privileges(birth.uid)?;
+    die_with_spawner(birth)?;
+    at(|| "enter /".into(), rustix::process::chdir(birth.spec.directory.as_str()))?;
+    restrict_files()?;
+    at(|| "filter system calls".into(), seccomp::install(birth.filter))
+}
+
+/// Closes what the spawner has open for others.
+fn keep_only(birth: &Birth<'_>) {
+    let mut kept = vec![
+        birth.network.namespace.as_raw_fd(),
+        birth.network.runtime_api.as_raw_fd(),
+        birth.network.endpoint.as_raw_fd(),
+        birth.control.as_raw_fd(),
+        birth.output.as_raw_fd(),
+        birth.input.as_raw_fd(),
+        birth.life.as_raw_fd(),
+    ];
+    kept.sort_unstable();
+    let mut from = 0;
+    for descriptor in kept {
+        close_range(from, descriptor as u32);
+        from = descriptor as u32 + 1;
+    }
+    close_range(from, u32::MAX);
+}
+
+fn redirect(birth: &Birth<'_>) -> Step<()> {
+    for (from, to) in
+        [(birth.input.as_raw_fd(), 0), (birth.output.as_raw_fd(), 1), (birth.output.as_raw_fd(), 2)]
+    {
+        // SAFETY: both are plain numbers to the kernel; 0 to 2 were closed before, and are owned by nobody.
+        if unsafe { libc::dup2(from, to) } < 0 {
+            return Err(format!("redirect output: {}", io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+fn limit_resources() -> Step<()> {
+    for (resource, most) in [(Resource::Nofile, OPEN_FILES_MAX), (Resource::Core, 0)] {
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        at(|| "limit resources".into(), rustix::process::setrlimit(resource, limit))?;
+    }
+    Ok(())
+}
+
+fn drop_privileges(uid: u32) -> Step<()> {
+    let none = CapabilitySet::empty();
+    for capability in CapabilitySet::all().iter() {
+        // Kernels older than the newest capability do not know it, and need not drop it.
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(format!("drop capabilities: {error}")),
+        }
+    }
+    at(
+        || "lock the privileges".into(),
+        rustix::thread::set_capabilities_secure_bits(
+            CapabilitiesSecureBits::NO_ROOT
+                | CapabilitiesSecureBits::NO_ROOT_LOCKED
+                | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+                | CapabilitiesSecureBits::KEEP_CAPS_LOCKED,
+        ),
+    )?;
+    let (user, group) = (rustix::process::Uid::from_raw(uid), rustix::process::Gid::from_raw(uid));
+    at(|| "leave all groups".into(), rustix::thread::set_thread_groups(&[]))?;
+    at(|| "change the group".into(), rustix::thread::set_thread_res_gid(group, group, group))?;
+    at(|| "change the user".into(), rustix::thread::set_thread_res_uid(user, user, user))?;
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    at(|| "drop capabilities".into(), rustix::thread::set_capabilities(None, sets))?;
+    at(|| "refuse new privileges".into(), rustix::thread::set_no_new_privs(true))
+}
+
+/// Comes after the change of the user, which forgets the wish.
+fn die_with_spawner(birth: &Birth<'_>) -> Step<()> {
+    at(
+        || "die with the spawner".into(),
+        rustix::process::set_parent_process_death_signal(Some(ProcessSignal::KILL)),
+    )?;
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut watched = [rustix::event::PollFd::new(&birth.life, rustix::event::PollFlags::IN)];
+    let hung_up = at(|| "look after the spawner".into(), rustix::event::poll(&mut watched, Some(&now)))?;
+    if hung_up > 0 { Err("the spawner is gone".into()) } else { Ok(()) }
+}
+
+/// A second fence behind the mounts, where the kernel has one: nothing but scratch space and the harmless
+/// devices can be written, whatever the mounts say, and no signal or abstract socket leaves the sandbox.
+fn restrict_files() -> Step<()> {
+    let abi = ABI::V6;
+    let read = AccessFs::from_read(abi);
+    let all = AccessFs::from_all(abi);
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let fence = || -> Result<(), landlock::RulesetError> {
+        let mut rules = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(all)?
+            .scope(landlock::Scope::from_all(abi))?
+            .create()?;
+        for (path, access) in
+            [("/", read), ("/tmp", all), ("/dev", device), ("/proc", read | AccessFs::WriteFile)]
+        {
+            if let Ok(directory) = PathFd::new(path) {
+                rules = rules.add_rule(PathBeneath::new(directory, access))?;
+            }
+        }
+        rules.restrict_self().map(drop)
+    };
+    at(|| "restrict files".into(), fence())
+}
+
+/// Becomes the program, or says why not.
+fn exec(spec: &SandboxSpec) -> String {
+    let text =
+        |text: String| CString::new(text).map_err(|_| "a word or a variable contains a NUL byte".to_owned());
+    let words = spec.command.iter().cloned().map(text).collect::<Result<Vec<_>, _>>();
+    let variables = spec.variables.iter().map(|(name, value)| text(format!("{name}={value}"))).collect();
+    let (words, variables): (Vec<CString>, Vec<CString>) = match (words, variables) {
+        (Ok(words), Ok(variables)) => (words, variables),
+        (Err(why), _) | (_, Err(why)) => return why,
+    };
+    let pointers = |strings: &[CString]| {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+    };
+    let (arguments, environment) = (pointers(&words), pointers(&variables));
+    let Some(program) = words.first() else { return "there is no program".into() };
+    // SAFETY: the default action takes no handler. Rust's own start-up had set this signal to be ignored,
+    // which a program would inherit.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // SAFETY: the program is a terminated string, and both arrays end with a null pointer and point to
+    // terminated strings that live until the call, which does not return on success.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    format!("{}: {}", program.to_string_lossy(), io::Error::last_os_error())
+}
+
+/// Reaps whatever is orphaned in the sandbox until its program ends.
+fn reap_until(program: Pid) -> i32 {
+    loop {
+        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == program => return status.as_raw(),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => exit(STATUS_FAILED),
+        }
+    }
+}
+
+fn close(descriptor: RawFd) {
+    // SAFETY: the process owns nothing by this number that it uses afterwards.
+    unsafe { libc::close(descriptor) };
+}
+
+/// Closes `from..to`.
+fn close_range(from: u32, to: u32) {
+    if from < to {
+        // SAFETY: what is closed belongs to the spawner's copies, which this process never touches again:
+        // it leaves by `_exit`, without running destructors.
+        unsafe { libc::syscall(libc::SYS_close_range, from, to - 1, 0) };
+    }
+}
+
+fn exit(status: i32) -> ! {
+    // SAFETY: ends this process at once; nothing of the spawner's, which it is a copy of, is run.
+    unsafe { libc::_exit(status) }
+}
+
+/// The version of landlock that the kernel has.
+pub(crate) fn landlock_version() -> Option<u32> {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes no memory, makes nothing and returns a number.
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+    u32::try_from(version).ok()
+}

@@ -1,0 +1,112 @@
+//! What the platform, the spawner and a sandbox's first process say to each other: one CBOR value per
+//! packet of a Unix socket, with descriptors beside it.
+
+use minicbor::{Decode, Encode};
+
+use crate::driver::SandboxSpec;
+
+/// The longest packet: a specification is a few kilobytes, its variables at most four.
+pub(super) const PACKET_BYTES_MAX: usize = 128 * 1024;
+/// The most descriptors beside a packet.
+pub(super) const DESCRIPTORS_MAX: usize = 4;
+
+/// The first packet from the platform: how this spawner works.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(super) struct Hello {
+    /// An empty directory on which roots are assembled, each in a mount namespace of its own.
+    #[n(0)]
+    pub root_mount_point: String,
+    /// The control groups' common part, such as `apus/1f2e3d`.
+    #[n(1)]
+    pub cgroup_name: String,
+    /// The user and group of slot 0.
+    #[n(2)]
+    pub uid_base: u32,
+    /// The port of the Runtime API inside sandboxes.
+    #[n(3)]
+    pub runtime_api_port: u16,
+    /// The port of the platform's endpoint inside sandboxes.
+    #[n(4)]
+    pub endpoint_port: u16,
+    /// How many network namespaces are kept ready.
+    #[n(5)]
+    pub networks_ready: u32,
+}
+
+/// From the platform to the spawner.
+#[derive(Encode, Decode)]
+pub(super) enum Request {
+    /// Start a sandbox. Beside it: the control socket and the output pipe, for the sandbox's side.
+    #[n(0)]
+    Start {
+        /// The name that later packets use; never used twice.
+        #[n(0)]
+        id: u64,
+        /// Which user and control group it gets; free again once reaped.
+        #[n(1)]
+        slot: u32,
+        /// What to start.
+        #[n(2)]
+        spec: Box<SandboxSpec>,
+    },
+    /// End a sandbox.
+    #[n(1)]
+    Kill {
+        /// Which.
+        #[n(0)]
+        id: u64,
+    },
+}
+
+/// From the spawner to the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Report {
+    /// Nothing was started.
+    #[n(0)]
+    Refused {
+        /// Which.
+        #[n(0)]
+        id: u64,
+        /// Why.
+        #[n(1)]
+        why: String,
+    },
+    /// No process and no control group of the sandbox is left.
+    #[n(1)]
+    Reaped {
+        /// Which.
+        #[n(0)]
+        id: u64,
+        /// Whether the kernel killed for want of memory.
+        #[n(1)]
+        out_of_memory: bool,
+        /// The most memory that it used, where measured.
+        #[n(2)]
+        memory_peak_bytes: Option<u64>,
+    },
+}
+
+/// From a sandbox's first process to the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Signal {
+    /// The sandbox stands. Beside it: the listeners of the Runtime API and of the platform's endpoint.
+    #[n(0)]
+    Ready,
+    /// The sandbox could not be built.
+    #[n(1)]
+    Failed {
+        /// At what, and the kernel's reason.
+        #[n(0)]
+        why: String,
+        /// Whether it was the execution of the function's own program.
+        #[n(1)]
+        entrypoint: bool,
+    },
+    /// The program ended, with this wait status.
+    #[n(2)]
+    Exited {
+        /// As `waitpid` gives it.
+        #[n(0)]
+        wait_status: i32,
+    },
+}

@@ -1,0 +1,171 @@
+//! The driver of level "full": sandboxes of namespaces and control groups, cloned by a [spawner] process.
+//! This side is the platform's: it asks the spawner, serves what listens inside, and hears how it ends.
+
+mod cgroups;
+mod child;
+mod instance;
+mod link;
+mod message;
+mod mounts;
+mod network;
+mod output_pipe;
+mod packet;
+mod sandbox;
+mod seccomp;
+mod spawner;
+mod watched;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use apus_env::Env;
+
+use self::cgroups::Groups;
+use self::link::Link;
+use self::message::Hello;
+use super::{BoxFuture, Driver, Level, Sandbox, SandboxSpec, StartError, Wiring};
+
+pub(crate) use self::cgroups::Layout;
+pub(crate) use self::child::landlock_version;
+pub use self::instance::{cgroup_name, sweep};
+pub use self::spawner::{SPAWNER_ARGUMENT, spawner_main};
+
+/// The port of the Runtime API inside a sandbox, as on AWS.
+pub const RUNTIME_API_PORT: u16 = 9001;
+/// Network namespaces that are kept ready, unless told otherwise.
+pub const NETWORKS_READY: u32 = 4;
+/// The user of the first sandbox, unless told otherwise: beyond what hosts give to people and services.
+pub const UID_BASE: u32 = 200_000;
+
+/// How this driver works.
+#[derive(Clone, Debug)]
+pub struct NamespaceConfig {
+    /// A directory of this instance alone, for locks and mount points.
+    pub run_dir: PathBuf,
+    /// The program that calls [`spawner_main`] first thing.
+    pub spawner_program: PathBuf,
+    /// The user and group of the first sandbox; the others follow.
+    pub uid_base: u32,
+    /// How many sandboxes there may be at once.
+    pub sandboxes_max: u32,
+    /// The port of the platform's endpoint inside sandboxes.
+    pub endpoint_port: u16,
+    /// Network namespaces that are kept ready.
+    pub networks_ready: u32,
+}
+
+impl NamespaceConfig {
+    /// The usual choices.
+    pub fn new(run_dir: impl Into<PathBuf>, sandboxes_max: u32, endpoint_port: u16) -> Self {
+        Self {
+            run_dir: run_dir.into(),
+            spawner_program: "/proc/self/exe".into(),
+            uid_base: UID_BASE,
+            sandboxes_max,
+            endpoint_port,
+            networks_ready: NETWORKS_READY,
+        }
+    }
+}
+
+/// Sandboxes of namespaces.
+pub struct NamespaceDriver {
+    env: Env,
+    config: NamespaceConfig,
+    hello: Hello,
+    groups: Groups,
+    /// Held by this process and, the second, by the spawner: the next instance waits until both are gone.
+    locks: [File; 2],
+    spawner: Mutex<Spawner>,
+}
+
+struct Spawner {
+    link: Arc<Link>,
+    process: Child,
+    stopped: bool,
+}
+
+impl NamespaceDriver {
+    /// Sweeps what an earlier run with this directory left behind, and starts the spawner. Must be called
+    /// within a tokio runtime.
+    pub fn start(env: Env, config: NamespaceConfig) -> Result<Self, StartError> {
+        let host = |what: &'static str| move |error: io::Error| StartError::Host(format!("{what}: {error}"));
+        let mount_point = config.run_dir.join("root");
+        mounts::prepare_mount_point(&mount_point).map_err(host("make the run directory"))?;
+        let locks = instance::lock(&config.run_dir)?;
+        let layout = Layout::detect().map_err(StartError::Host)?;
+        let name = cgroup_name(&config.run_dir).map_err(host("find the run directory"))?;
+        let groups = Groups::new(layout, &name);
+        groups.sweep().map_err(host("remove what an earlier run left behind"))?;
+        let hello = Hello {
+            root_mount_point: text(&mount_point)?,
+            cgroup_name: name,
+            uid_base: config.uid_base,
+            runtime_api_port: RUNTIME_API_PORT,
+            endpoint_port: config.endpoint_port,
+            networks_ready: config.networks_ready,
+        };
+        let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
+        let spawner = Mutex::new(Spawner { link, process, stopped: false });
+        Ok(Self { env, config, hello, groups, locks, spawner })
+    }
+
+    /// The living spawner: another one, if it died.
+    fn link(&self) -> Result<Arc<Link>, StartError> {
+        let mut spawner = self.spawner();
+        if spawner.stopped {
+            return Err(StartError::Host("the platform is stopping".into()));
+        }
+        if spawner.link.is_gone() {
+            tracing::error!(
+                "the spawner of sandboxes died, and every sandbox with it; another one is started"
+            );
+            // It has closed its socket, the last thing but its own end.
+            let _ = spawner.process.wait();
+            let swept = self.groups.sweep();
+            swept.map_err(|error| StartError::Host(format!("remove what a spawner left behind: {error}")))?;
+            (spawner.link, spawner.process) =
+                Link::launch(&self.env, &self.config, &self.hello, self.groups.clone(), &self.locks[1])?;
+        }
+        Ok(spawner.link.clone())
+    }
+
+    fn spawner(&self) -> MutexGuard<'_, Spawner> {
+        self.spawner.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+impl Driver for NamespaceDriver {
+    fn level(&self) -> Level {
+        Level::Full
+    }
+
+    fn start(
+        &self,
+        spec: SandboxSpec,
+        wiring: Wiring,
+    ) -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>> {
+        Box::pin(async { sandbox::start(self.link()?, spec, wiring).await })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let link = {
+                let mut spawner = self.spawner();
+                spawner.stopped = true;
+                spawner.link.clone()
+            };
+            link.end().await;
+            let _ = self.spawner().process.wait();
+        })
+    }
+}
+
+fn text(path: &Path) -> Result<String, StartError> {
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| StartError::Host(format!("{} is no UTF-8; choose another directory", path.display())))
+}

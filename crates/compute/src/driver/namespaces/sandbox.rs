@@ -1,0 +1,154 @@
+//! One sandbox, seen from the platform: its start, its listeners, its end.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::net::SocketFlags;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+use super::cgroups::Group;
+use super::link::{Ended, Entry, Link};
+use super::message::{PACKET_BYTES_MAX, Request, Signal};
+use super::output_pipe::OutputPipe;
+use super::packet;
+use super::watched::watched;
+use crate::driver::{BoxFuture, Exit, Sandbox, SandboxSpec, StartError, Wiring};
+use crate::runtime_api;
+
+pub(super) async fn start(
+    link: Arc<Link>,
+    spec: SandboxSpec,
+    wiring: Wiring,
+) -> Result<Arc<dyn Sandbox>, StartError> {
+    let host = |error: io::Error| StartError::Host(error.to_string());
+    let (control, their_control) = packet::pair(SocketFlags::empty()).map_err(host)?;
+    rustix::io::ioctl_fionbio(&control, true).map_err(|error| host(error.into()))?;
+    let (pipe, their_pipe) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| host(error.into()))?;
+    let control = Arc::new(watched(control).map_err(host)?);
+    let output = OutputPipe::new(pipe, wiring.output).map_err(host)?;
+
+    let Entry { id, slot, ended } = link.enter(control.clone(), output.clone())?;
+    let sandbox = Arc::new(NamespaceSandbox {
+        group: link.groups.slot(slot),
+        link: link.clone(),
+        id,
+        output: output.clone(),
+        ended,
+        exchange: wiring.exchange.clone(),
+        asked_to_end: AtomicBool::new(false),
+    });
+    let request = Request::Start { id, slot, spec: Box::new(spec) };
+    if let Err(error) = link.send(&request, &[their_control.as_fd(), their_pipe.as_fd()]).await {
+        link.forget(id, Ended::Refused(error.to_string()));
+        return Err(host(error));
+    }
+    drop((their_control, their_pipe));
+
+    let listeners = sandbox.standing(&control).await?;
+    link.env.spawn("sandbox output", output.pump());
+    let [runtime_api, endpoint] = <[OwnedFd; 2]>::try_from(listeners)
+        .map_err(|_| StartError::Host("the sandbox passed out too few listeners".into()))?;
+    let runtime_api = tokio::net::TcpListener::from_std(runtime_api.into()).map_err(host)?;
+    link.env.spawn("runtime api", runtime_api::serve(link.env.clone(), runtime_api, wiring.exchange));
+    (wiring.serve_endpoint)(endpoint.into());
+    Ok(sandbox)
+}
+
+struct NamespaceSandbox {
+    link: Arc<Link>,
+    id: u64,
+    group: Group,
+    output: Arc<OutputPipe>,
+    ended: watch::Receiver<Option<Ended>>,
+    exchange: Arc<crate::exchange::Exchange>,
+    asked_to_end: AtomicBool,
+}
+
+impl NamespaceSandbox {
+    /// Waits until the sandbox has been built, and returns its listeners.
+    async fn standing(&self, control: &AsyncFd<OwnedFd>) -> Result<Vec<OwnedFd>, StartError> {
+        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let ended = self.ended.clone();
+        let first = async {
+            loop {
+                let mut guard = control.readable().await?;
+                if let Ok(received) = guard.try_io(|socket| packet::receive::<Signal>(socket, &mut buffer)) {
+                    return received;
+                }
+            }
+        };
+        let first = tokio::select! {
+            biased;
+            first = first => first,
+            why = refused(ended) => return Err(StartError::Host(why)),
+        };
+        match first {
+            Ok(Some((Signal::Ready, listeners))) => Ok(listeners),
+            Ok(Some((Signal::Failed { why, entrypoint: true }, _))) => Err(StartError::Entrypoint(why)),
+            Ok(Some((Signal::Failed { why, entrypoint: false }, _))) => Err(StartError::Host(why)),
+            Ok(Some((Signal::Exited { .. }, _)) | None) => {
+                Err(StartError::Host("the sandbox ended before it stood".into()))
+            }
+            Err(error) => Err(StartError::Host(error.to_string())),
+        }
+    }
+}
+
+/// Waits for the spawner's word that it did not start this one.
+async fn refused(mut ended: watch::Receiver<Option<Ended>>) -> String {
+    let why = ended.wait_for(Option::is_some).await.map(|ended| ended.clone());
+    match why {
+        Ok(Some(Ended::Refused(why))) => why,
+        _ => "the sandbox ended before it stood".into(),
+    }
+}
+
+impl Sandbox for NamespaceSandbox {
+    fn kill(&self) {
+        self.exchange.close();
+        if self.ended.borrow().is_some() || self.asked_to_end.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let request = Request::Kill { id: self.id };
+        if self.link.try_send(&request).is_err() {
+            let link = self.link.clone();
+            self.link.env.spawn("sandbox kill", async move {
+                // If the spawner is gone, so are its sandboxes.
+                let _ = link.send(&request, &[]).await;
+            });
+        }
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Exit> {
+        let mut ended = self.ended.clone();
+        Box::pin(async move {
+            match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
+                Ok(Some(Ended::Exit(exit, _))) => exit,
+                _ => Exit::Killed,
+            }
+        })
+    }
+
+    fn memory_peak_bytes(&self) -> Option<u64> {
+        match &*self.ended.borrow() {
+            // Its group's name may be another's by now.
+            Some(Ended::Exit(_, peak)) => *peak,
+            Some(Ended::Refused(_)) => None,
+            None => self.group.memory_peak_bytes(),
+        }
+    }
+
+    fn drain_output(&self) {
+        self.output.drain();
+    }
+}
+
+impl Drop for NamespaceSandbox {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,305 @@
+//! The spawner: a small process with one thread that the platform starts once, which clones sandboxes,
+//! reaps them and removes their control groups. It ends when the platform does, and its sandboxes with it.
+//! It knows nothing of functions.
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+use libc::sock_filter;
+use rustix::event::{Timespec, epoll};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal as ProcessSignal, WaitId, WaitIdOptions};
+
+use super::cgroups::{Entrance, Group, Groups, Layout, Limits};
+use super::child::{self, Birth};
+use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
+use super::network::{Network, NetworkMaker};
+use super::{packet, seccomp};
+use crate::driver::SandboxSpec;
+
+/// The name under which the platform's program starts a spawner: its first argument.
+pub const SPAWNER_ARGUMENT: &str = "__spawner";
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 64;
+const TOKEN_PLATFORM: u64 = 0;
+
+/// Runs the spawner if these are its arguments, and then never returns. The first thing in `main`, before any
+/// thread is started.
+pub fn spawner_main(mut arguments: impl Iterator<Item = String>) {
+    if arguments.nth(1).as_deref() != Some(SPAWNER_ARGUMENT) {
+        return;
+    }
+    // SAFETY: by contract, descriptor 0 is the socket to the platform, and nothing else in this process, which
+    // has just begun, owns it.
+    let platform = unsafe { OwnedFd::from_raw_fd(0) };
+    let status = match Spawner::begin(platform).and_then(Spawner::serve) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("apus: the spawner of sandboxes ends: {error}");
+            1
+        }
+    };
+    std::process::exit(status)
+}
+
+struct Spawner {
+    platform: OwnedFd,
+    hello: Hello,
+    groups: Groups,
+    networks: NetworkMaker,
+    networks_ready: Vec<Network>,
+    networks_wanted: usize,
+    filter: Vec<sock_filter>,
+    events: OwnedFd,
+    living: BTreeMap<u64, Living>,
+    null: OwnedFd,
+    /// Its other end is in this process only: it hangs up when this process ends.
+    life: OwnedFd,
+    _life_end: OwnedFd,
+}
+
+struct Living {
+    process: OwnedFd,
+    group: Group,
+    memory_events: Option<OwnedFd>,
+}
+
+/// Which event of which sandbox.
+fn token(id: u64, memory: bool) -> u64 {
+    id << 1 | u64::from(memory)
+}
+
+impl Spawner {
+    fn begin(platform: OwnedFd) -> io::Result<Self> {
+        // A terminal's interrupt is for the platform, which ends its sandboxes in order.
+        let _ = rustix::process::setsid();
+        rustix::io::fcntl_setfd(&platform, rustix::io::FdFlags::CLOEXEC)?;
+        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let (hello, _) = packet::receive::<Hello>(&platform, &mut buffer)?
+            .ok_or_else(|| io::Error::other("the platform left before it said how to work"))?;
+        let layout = Layout::detect().map_err(io::Error::other)?;
+        let groups = Groups::new(layout, &hello.cgroup_name);
+        groups.prepare()?;
+        let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let data = epoll::EventData::new_u64(TOKEN_PLATFORM);
+        epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
+        let (life, life_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(Self {
+            networks: NetworkMaker::new(hello.runtime_api_port, hello.endpoint_port)?,
+            networks_ready: Vec::new(),
+            networks_wanted: hello.networks_ready as usize,
+            null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
+            filter: seccomp::filter(),
+            living: BTreeMap::new(),
+            _life_end: life_end,
+            platform,
+            hello,
+            groups,
+            events,
+            life,
+        })
+    }
+
+    fn serve(mut self) -> io::Result<()> {
+        let served = self.serve_until_gone();
+        self.end_all();
+        served
+    }
+
+    fn serve_until_gone(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        loop {
+            let idle_work = self.networks_ready.len() < self.networks_wanted;
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            events.clear();
+            match epoll::wait(
+                &self.events,
+                rustix::buffer::spare_capacity(&mut events),
+                idle_work.then_some(&now),
+            ) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if events.is_empty() && idle_work {
+                self.make_network_ready();
+            }
+            for event in &events {
+                let token = event.data.u64();
+                if token != TOKEN_PLATFORM {
+                    self.attend(token >> 1, token & 1 == 1)?;
+                } else if !self.listen(&mut buffer)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// When the host has no more of them, sandboxes try to get theirs as they start, and say why they cannot.
+    fn make_network_ready(&mut self) {
+        match self.networks.make() {
+            Ok(network) => self.networks_ready.push(network),
+            Err(error) => {
+                eprintln!("apus: no network namespaces are kept ready any more: {error}");
+                self.networks_wanted = 0;
+            }
+        }
+    }
+
+    /// One packet of the platform; whether the platform is still there.
+    fn listen(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let (request, beside) = match packet::receive::<Request>(&self.platform, buffer) {
+            Ok(Some(received)) => received,
+            Ok(None) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match request {
+            Request::Start { id, slot, spec } => {
+                if let Err(error) = self.start(id, slot, &spec, beside) {
+                    self.report(&Report::Refused { id, why: error.to_string() })?;
+                }
+            }
+            Request::Kill { id } => {
+                if let Some(living) = self.living.get(&id) {
+                    kill(&living.process);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self, id: u64, slot: u32, spec: &SandboxSpec, beside: Vec<OwnedFd>) -> io::Result<()> {
+        let [control, output] = <[OwnedFd; 2]>::try_from(beside)
+            .map_err(|_| io::Error::other("a sandbox needs a control socket and an output pipe"))?;
+        let network = match self.networks_ready.pop() {
+            Some(network) => network,
+            None => self.networks.make()?,
+        };
+        let group = self.groups.slot(slot);
+        let limits = Limits {
+            memory_bytes: spec.memory_bytes,
+            cpu_milli: spec.cpu_milli,
+            processes_max: spec.processes_max,
+        };
+        let born = group.create(limits).and_then(|entrance| {
+            let memory_events = group.watch_memory()?;
+            let (_, process) = self.bear(slot, spec, network, entrance, control, output)?;
+            Ok((memory_events, process))
+        });
+        let (memory_events, process) = match born {
+            Ok(born) => born,
+            Err(error) => {
+                let _ = group.remove();
+                return Err(error);
+            }
+        };
+        let living = Living { process, group, memory_events };
+        let watched =
+            self.watch(&living.process, token(id, false)).and_then(|()| match &living.memory_events {
+                Some(events) => self.watch(events, token(id, true)),
+                None => Ok(()),
+            });
+        if let Err(error) = watched {
+            // What cannot be watched must not run.
+            kill(&living.process);
+            bury(id, &living);
+            return Err(error);
+        }
+        self.living.insert(id, living);
+        Ok(())
+    }
+
+    fn bear(
+        &self,
+        slot: u32,
+        spec: &SandboxSpec,
+        network: Network,
+        entrance: Entrance,
+        control: OwnedFd,
+        output: OwnedFd,
+    ) -> io::Result<(Pid, OwnedFd)> {
+        child::bear(&Birth {
+            spec,
+            uid: self.hello.uid_base + slot,
+            root_mount_point: &self.hello.root_mount_point,
+            filter: &self.filter,
+            network,
+            entrance,
+            control,
+            output,
+            input: self.null.as_fd(),
+            life: self.life.as_fd(),
+        })
+    }
+
+    fn watch(&self, descriptor: &OwnedFd, token: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.events, descriptor, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
+    }
+
+    fn attend(&mut self, id: u64, memory: bool) -> io::Result<()> {
+        let Some(living) = self.living.get(&id) else { return Ok(()) };
+        if memory {
+            // The kernel kills one process; what is left of the function is of no use.
+            kill(&living.process);
+            return self.forget_memory_events(id);
+        }
+        let Some(living) = self.living.remove(&id) else { return Ok(()) };
+        let report = bury(id, &living);
+        self.report(&report)
+    }
+
+    /// One event was enough; it stays readable for the end.
+    fn forget_memory_events(&self, id: u64) -> io::Result<()> {
+        match self.living.get(&id).and_then(|living| living.memory_events.as_ref()) {
+            Some(events) => Ok(epoll::delete(&self.events, events)?),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&self, report: &Report) -> io::Result<()> {
+        match packet::send(&self.platform, report, &[]) {
+            // Its end is noticed when the socket is next read.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    fn end_all(&mut self) {
+        for living in self.living.values() {
+            kill(&living.process);
+        }
+        for (id, living) in std::mem::take(&mut self.living) {
+            bury(id, &living);
+        }
+        let _ = self.groups.sweep();
+    }
+}
+
+fn kill(process: &OwnedFd) {
+    // That it has ended already is what was wanted.
+    let _ = rustix::process::pidfd_send_signal(process, ProcessSignal::KILL);
+}
+
+/// Waits for the first process, with which the kernel has ended all others of its namespace, and removes the
+/// control group.
+fn bury(id: u64, living: &Living) -> Report {
+    while matches!(
+        rustix::process::waitid(WaitId::PidFd(living.process.as_fd()), WaitIdOptions::EXITED),
+        Err(rustix::io::Errno::INTR)
+    ) {}
+    // The event comes before the kernel chooses whom to kill, and there may be nobody left to choose by then.
+    let event = living.memory_events.as_ref().map(|events| rustix::io::read(events, &mut [0_u8; 8]));
+    let report = Report::Reaped {
+        id,
+        out_of_memory: matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
+        memory_peak_bytes: living.group.memory_peak_bytes(),
+    };
+    if let Err(error) = living.group.remove() {
+        eprintln!("apus: a control group stays behind until the next start: {error}");
+    }
+    report
+}

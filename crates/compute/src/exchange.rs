@@ -1,0 +1,201 @@
+//! Where a runtime and the pool meet: the states that the Runtime API prescribes for one environment, and
+//! nothing of HTTP, processes or time. A simulated runtime uses it directly.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use apus_time::Timestamp;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// The largest response that a runtime may leave, in bytes: AWS's number.
+pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
+
+/// One event on its way into a function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Its name, unique among invocations.
+    pub request_id: String,
+    /// When the function must have answered.
+    pub deadline: Timestamp,
+    /// The ARN that was invoked, qualifier included.
+    pub function_arn: String,
+    /// The trace that it belongs to, in the form of `X-Amzn-Trace-Id`.
+    pub trace_id: Option<String>,
+    /// The caller's context, decoded JSON of a mobile SDK.
+    pub client_context: Option<String>,
+    /// The caller's Cognito identity, as JSON.
+    pub cognito_identity: Option<String>,
+    /// The event.
+    pub payload: Bytes,
+}
+
+/// An error that the function or its runtime reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Such as `Runtime.ImportModuleError`, where told.
+    pub error_type: Option<String>,
+    /// The JSON that callers see.
+    pub body: Bytes,
+}
+
+/// How an invocation ended, as the runtime told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The handler returned this.
+    Response(Bytes),
+    /// The handler failed.
+    Fault(Fault),
+    /// The handler returned more than [`RESPONSE_BYTES_MAX`].
+    TooLarge,
+}
+
+/// A call that does not fit the state of the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// The invocation named is not the one under way.
+    InvalidRequestId,
+    /// The call is not allowed now.
+    InvalidStateTransition,
+    /// The environment is ending.
+    Closed,
+}
+
+/// The meeting place of one environment.
+#[derive(Default)]
+pub struct Exchange {
+    state: Mutex<State>,
+    to_runtime: Notify,
+    to_pool: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The runtime has asked for its first invocation, or failed to come so far.
+    initialised: Option<Result<(), Fault>>,
+    /// The runtime has asked for an invocation and has got none since.
+    waiting: bool,
+    offered: Option<Arc<Invocation>>,
+    running: Option<String>,
+    answer: Option<Answer>,
+    closed: bool,
+}
+
+impl Exchange {
+    /// One for a new environment.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// For the runtime: waits for the next invocation. Dropping the future loses none.
+    pub async fn next(&self) -> Result<Arc<Invocation>, Misuse> {
+        {
+            let mut state = self.lock();
+            if state.running.is_some() || matches!(state.initialised, Some(Err(_))) {
+                return Err(Misuse::InvalidStateTransition);
+            }
+            state.initialised = Some(Ok(()));
+            state.waiting = true;
+        }
+        self.to_pool.notify_waiters();
+        loop {
+            let notified = self.to_runtime.notified();
+            {
+                let mut state = self.lock();
+                if state.closed {
+                    return Err(Misuse::Closed);
+                }
+                if let Some(invocation) = state.offered.take() {
+                    state.waiting = false;
+                    state.running = Some(invocation.request_id.clone());
+                    return Ok(invocation);
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// For the runtime: answers the invocation under way.
+    pub fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Misuse> {
+        {
+            let mut state = self.lock();
+            if state.running.as_deref() != Some(request_id) {
+                return Err(Misuse::InvalidRequestId);
+            }
+            state.running = None;
+            state.answer = Some(answer);
+        }
+        self.to_pool.notify_waiters();
+        Ok(())
+    }
+
+    /// For the runtime: says that it cannot initialise.
+    pub fn fail_init(&self, fault: Fault) -> Result<(), Misuse> {
+        {
+            let mut state = self.lock();
+            if state.initialised.is_some() {
+                return Err(Misuse::InvalidStateTransition);
+            }
+            state.initialised = Some(Err(fault));
+        }
+        self.to_pool.notify_waiters();
+        Ok(())
+    }
+
+    /// For the runtime's side: waits until the environment ends.
+    pub async fn closed(&self) {
+        self.await_runtime_side(|state| state.closed.then_some(())).await;
+    }
+
+    /// For the pool: waits until the runtime has initialised, or says why it cannot.
+    pub async fn initialised(&self) -> Result<(), Fault> {
+        self.await_pool_side(|state| state.initialised.clone()).await
+    }
+
+    /// For the pool: waits until the runtime has asked for another invocation.
+    pub async fn ready(&self) {
+        self.await_pool_side(|state| state.waiting.then_some(())).await;
+    }
+
+    /// For the pool: hands an invocation to the waiting runtime and waits for the answer.
+    pub async fn invoke(&self, invocation: Arc<Invocation>) -> Answer {
+        {
+            let mut state = self.lock();
+            assert!(
+                state.running.is_none() && state.offered.is_none(),
+                "an environment takes one event at a time"
+            );
+            state.answer = None;
+            state.offered = Some(invocation);
+        }
+        self.to_runtime.notify_waiters();
+        self.await_pool_side(|state| state.answer.take()).await
+    }
+
+    /// For the pool: the environment ends; whoever waits in the runtime's name is let go.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.to_runtime.notify_waiters();
+    }
+
+    async fn await_pool_side<T>(&self, found: impl FnMut(&mut State) -> Option<T>) -> T {
+        self.await_on(&self.to_pool, found).await
+    }
+
+    async fn await_runtime_side<T>(&self, found: impl FnMut(&mut State) -> Option<T>) -> T {
+        self.await_on(&self.to_runtime, found).await
+    }
+
+    async fn await_on<T>(&self, bell: &Notify, mut found: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let notified = bell.notified();
+            if let Some(value) = found(&mut self.lock()) {
+                return value;
+            }
+            notified.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds this lock")
+    }
+}

@@ -1,0 +1,163 @@
+//! The part of a root file system that all functions share: libraries, `/etc`, devices and places, chosen
+//! from what this host has by an allow-list. Writes the few files of our own once per start.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::driver::RootEntry;
+use crate::runtimes;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Directories of libraries, whole: what a loader or an interpreter may open.
+const LIBRARY_DIRECTORIES: [&str; 6] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/lib64",
+];
+/// Data that libraries look for.
+const DATA_DIRECTORIES: [&str; 5] = [
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/usr/lib/ssl",
+    "/usr/share/ca-certificates",
+    "/usr/share/zoneinfo",
+];
+/// Programs that other programs expect.
+const PROGRAMS: [&str; 3] = ["/bin/sh", "/bin/bash", "/usr/bin/env"];
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+/// What all functions see of this host, found once.
+#[derive(Clone, Debug)]
+pub(crate) struct HostRoot {
+    shared: Vec<RootEntry>,
+    files: PathBuf,
+}
+
+impl HostRoot {
+    /// Writes our own files beneath `base` and looks at the host. Users are named from `uid_base` on.
+    pub(crate) fn prepare(base: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Result<Self> {
+        let etc = base.join("etc");
+        let runtimes = base.join("runtimes");
+        for directory in [base, &etc, &runtimes] {
+            make_directory(directory)?;
+        }
+        write_etc(&etc, uid_base, users, hosts)?;
+        for (path, text) in runtimes::files() {
+            let path = runtimes.join(path);
+            make_directory(path.parent().unwrap_or(&runtimes))?;
+            write(&path, text)?;
+        }
+        Ok(Self { shared: shared(&etc)?, files: runtimes })
+    }
+
+    /// Our own files of the runtimes.
+    pub(crate) fn runtime_files(&self) -> &Path {
+        &self.files
+    }
+
+    /// The root of one function's sandboxes, but for its runtime.
+    pub(crate) fn entries(
+        &self,
+        code: &Path,
+        layers: &[PathBuf],
+        tmp_mb: u32,
+    ) -> Result<Vec<RootEntry>, String> {
+        let mut entries = self.shared.clone();
+        entries.push(RootEntry::Scratch { path: "/tmp".into(), bytes: u64::from(tmp_mb) * MIB });
+        entries.push(RootEntry::Bind { source: directory(code)?, path: "/var/task".into() });
+        let sources = layers.iter().map(|layer| directory(layer)).collect::<Result<_, _>>()?;
+        entries.push(RootEntry::Merged { sources, path: "/opt".into() });
+        Ok(entries)
+    }
+}
+
+fn directory(path: &Path) -> Result<String, String> {
+    if !path.is_dir() {
+        return Err(format!("the directory {} of the function does not exist", path.display()));
+    }
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is no UTF-8", path.display()))
+}
+
+fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
+    let mut entries = Vec::new();
+    for link in ["/lib", "/lib64", "/bin", "/sbin"] {
+        // Where the system is merged into `/usr`, the same links lead there.
+        if let Ok(target) = fs::read_link(link) {
+            entries.push(RootEntry::Link { path: link.into(), target: target.display().to_string() });
+        }
+    }
+    let etc = etc.to_str().ok_or_else(|| io::Error::other(format!("{} is no UTF-8", etc.display())))?;
+    entries.push(RootEntry::Bind { source: etc.into(), path: "/etc".into() });
+    for path in LIBRARY_DIRECTORIES.into_iter().chain(DATA_DIRECTORIES) {
+        let real_here =
+            !Path::new(path).ancestors().skip(1).any(Path::is_symlink) && !Path::new(path).is_symlink();
+        if Path::new(path).is_dir() && real_here {
+            entries.push(RootEntry::Bind { source: path.into(), path: path.into() });
+        }
+    }
+    for path in PROGRAMS {
+        let Ok(real) = Path::new(path).canonicalize() else { continue };
+        let path = path.strip_prefix("/bin/").filter(|_| Path::new("/bin").is_symlink());
+        let path = path.map_or_else(|| "/usr/bin/env".to_owned(), |name| format!("/usr/bin/{name}"));
+        entries.push(RootEntry::BindFile { source: real.display().to_string(), path });
+    }
+    for name in DEVICES {
+        entries.push(RootEntry::Device { name: name.into() });
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        entries.push(RootEntry::Link { path: format!("/dev/{name}"), target: target.into() });
+    }
+    entries.push(RootEntry::Processes);
+    Ok(entries)
+}
+
+fn write_etc(etc: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Result<()> {
+    let mut passwd = String::from("root:x:0:0:root:/root:/usr/sbin/nologin\n");
+    let mut group = String::from("root:x:0:\n");
+    for slot in 0..users {
+        let uid = uid_base + slot;
+        passwd.push_str(&format!("sbx_user{slot}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n"));
+        group.push_str(&format!("sbx_user{slot}:x:{uid}:\n"));
+    }
+    write(&etc.join("passwd"), &passwd)?;
+    write(&etc.join("group"), &group)?;
+    let mut names = vec!["localhost", "sandbox"];
+    names.extend(hosts.iter().map(String::as_str));
+    write(&etc.join("hosts"), &format!("127.0.0.1 {}\n", names.join(" ")))?;
+    write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
+    write(&etc.join("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n")?;
+    write(&etc.join("os-release"), "NAME=\"Apus\"\nID=apus\nPRETTY_NAME=\"Apus sandbox\"\n")?;
+    for mount_point in ["ssl/certs", "pki/tls/certs"] {
+        make_directory(&etc.join(mount_point))?;
+    }
+    if let Ok(text) = fs::read_to_string("/etc/ssl/openssl.cnf") {
+        write(&etc.join("ssl/openssl.cnf"), &text)?;
+    }
+    let localtime = etc.join("localtime");
+    if !localtime.is_symlink() {
+        symlink("/usr/share/zoneinfo/UTC", localtime)?;
+    }
+    Ok(())
+}
+
+/// A directory that every user may enter, whatever this process's mask says.
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}

@@ -1,0 +1,88 @@
+//! What goes into an invocation and what comes out. Knows no HTTP: headers and status are the caller's.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// The largest event of a synchronous invocation, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// One event for a function.
+#[derive(Clone, Debug, Default)]
+pub struct InvokeRequest {
+    /// Its name, unique among invocations.
+    pub request_id: String,
+    /// The ARN that was invoked, with the caller's qualifier; the function's own if `None`.
+    pub invoked_arn: Option<String>,
+    /// The event, at most [`REQUEST_BYTES_MAX`].
+    pub payload: Bytes,
+    /// The trace that it belongs to.
+    pub trace_id: Option<String>,
+    /// The caller's context, as JSON.
+    pub client_context: Option<String>,
+    /// The caller's Cognito identity, as JSON.
+    pub cognito_identity: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug)]
+pub struct InvokeOutcome {
+    /// The response, or the error as JSON.
+    pub payload: Bytes,
+    /// Present if the function failed.
+    pub function_error: Option<FunctionError>,
+    /// What was logged during it, with the platform's lines: at most the last 256 KiB.
+    pub log: String,
+    /// Why an environment had to be started for it, if so.
+    pub cold: Option<String>,
+    /// How long the environment's start took, if it was cold.
+    pub init_duration: Option<Duration>,
+    /// How long the invocation took, the start not included.
+    pub duration: Duration,
+    /// What is billed, in milliseconds: the start and the invocation, rounded up.
+    pub billed_ms: u64,
+    /// The most memory that the environment has used so far; 0 where the host does not measure it.
+    pub memory_max_bytes: u64,
+    /// Things worth telling the user, such as a runtime of another version than was asked for.
+    pub notes: Vec<String>,
+}
+
+/// That the function failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// `Unhandled`, as in `X-Amz-Function-Error`.
+    pub kind: &'static str,
+    /// Such as `Runtime.ExitError` or the name of an exception.
+    pub error_type: String,
+}
+
+/// An invocation that did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvokeError {
+    /// As many invocations run and wait as may.
+    Throttled(String),
+    /// The event exceeds [`REQUEST_BYTES_MAX`].
+    TooLarge(usize),
+    /// The function cannot run on this host: an interpreter is missing, a path is wrong.
+    Unsupported(String),
+    /// The host refused something: a fault of the platform.
+    Host(String),
+    /// The platform is stopping.
+    Stopping,
+}
+
+impl fmt::Display for InvokeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Throttled(why) => write!(f, "too many invocations at once: {why}"),
+            Self::TooLarge(bytes) => {
+                write!(f, "the event of {bytes} bytes exceeds the limit of {REQUEST_BYTES_MAX}")
+            }
+            Self::Unsupported(why) | Self::Host(why) => f.write_str(why),
+            Self::Stopping => f.write_str("the platform is stopping"),
+        }
+    }
+}
+
+impl std::error::Error for InvokeError {}

@@ -1,0 +1,118 @@
+//! What a function writes to its standard output and error: split into lines, cut into the slices that
+//! invocations return, and passed on as it comes. Knows no log service.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The longest line that is kept whole; the rest of a longer one becomes the next.
+pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
+/// The most output that an invocation returns: the last part of it. Lines passed on are not cut.
+pub(crate) const SLICE_BYTES_MAX: usize = 256 * 1024;
+
+/// Takes a sandbox's output.
+pub trait OutputSink: Send + Sync {
+    /// The next bytes, in order.
+    fn write(&self, bytes: &[u8]);
+}
+
+/// Takes lines for good: a log group, a terminal.
+pub trait LineSink: Send + Sync {
+    /// One line without its end, and the invocation that was under way.
+    fn line(&self, request_id: Option<&str>, line: &str);
+}
+
+/// The log of one environment.
+pub struct EnvironmentLog {
+    lines: Arc<dyn LineSink>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    request_id: Option<String>,
+    partial: Vec<u8>,
+    slice: String,
+}
+
+impl EnvironmentLog {
+    /// An empty one, whose lines go on to `lines`.
+    pub fn new(lines: Arc<dyn LineSink>) -> Arc<Self> {
+        Arc::new(Self { lines, state: Mutex::default() })
+    }
+
+    /// What is written from now on belongs to this invocation.
+    pub fn begin(&self, request_id: &str) {
+        self.lock().request_id = Some(request_id.to_owned());
+    }
+
+    /// Adds a line of the platform's own.
+    pub fn platform_line(&self, line: &str) {
+        let mut state = self.lock();
+        state.end_partial(&*self.lines);
+        state.push_line(line, &*self.lines);
+    }
+
+    /// Ends the invocation's slice and returns it.
+    pub fn end(&self) -> String {
+        let mut state = self.lock();
+        state.end_partial(&*self.lines);
+        state.request_id = None;
+        state.shorten();
+        std::mem::take(&mut state.slice)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds this lock")
+    }
+}
+
+impl OutputSink for EnvironmentLog {
+    fn write(&self, mut bytes: &[u8]) {
+        let mut state = self.lock();
+        while !bytes.is_empty() {
+            let room = LINE_BYTES_MAX - state.partial.len();
+            let window = &bytes[..bytes.len().min(room)];
+            if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
+                state.partial.extend_from_slice(&bytes[..end]);
+                state.end_line(&*self.lines);
+                bytes = &bytes[end + 1..];
+            } else {
+                state.partial.extend_from_slice(window);
+                bytes = &bytes[window.len()..];
+                if state.partial.len() >= LINE_BYTES_MAX {
+                    state.end_line(&*self.lines);
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn end_partial(&mut self, lines: &dyn LineSink) {
+        if !self.partial.is_empty() {
+            self.end_line(lines);
+        }
+    }
+
+    fn end_line(&mut self, lines: &dyn LineSink) {
+        let partial = std::mem::take(&mut self.partial);
+        self.push_line(&String::from_utf8_lossy(&partial), lines);
+    }
+
+    fn push_line(&mut self, line: &str, lines: &dyn LineSink) {
+        lines.line(self.request_id.as_deref(), line);
+        self.slice.push_str(line);
+        self.slice.push('\n');
+        if self.slice.len() > 2 * SLICE_BYTES_MAX {
+            self.shorten();
+        }
+    }
+
+    /// Keeps the last part, from the beginning of a character.
+    fn shorten(&mut self) {
+        let mut from = self.slice.len().saturating_sub(SLICE_BYTES_MAX);
+        while !self.slice.is_char_boundary(from) {
+            from += 1;
+        }
+        self.slice.drain(..from);
+    }
+}

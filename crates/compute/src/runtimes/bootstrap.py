@@ -1,0 +1,374 @@
+"""Runs a handler: takes events from the Runtime API, leaves responses there.
+
+Imports as little as it can before the function's own code: every module costs at each cold start.
+"""
+
+import sys
+
+import _socket
+import json
+from time import time
+
+API = "/2018-06-01/runtime/"
+RESPONSE_BYTES_READ = 65536
+
+
+class Api:
+    """The Runtime API over one connection, which the platform keeps open."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.host = address
+        self.socket = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self.socket.connect((host, int(port)))
+        self.next_request = self.head("GET", "invocation/next", "")
+
+    def head(self, method, path, extra):
+        return f"{method} {API}{path} HTTP/1.1\r\nHost: {self.host}\r\n{extra}\r\n".encode("latin-1", "replace")
+
+    def next(self):
+        status, headers, body = self.exchange(self.next_request)
+        if status != 200:
+            raise SystemExit(f"the platform gives no invocation: status {status}")
+        return headers, body
+
+    def post(self, path, body, extra=""):
+        extra = f"{extra}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head = self.head("POST", path, extra)
+        return self.exchange(head + body if len(body) < RESPONSE_BYTES_READ else head, body)[0]
+
+    def exchange(self, head, body=b""):
+        self.socket.sendall(head)
+        if len(body) >= RESPONSE_BYTES_READ:
+            self.socket.sendall(body)
+        data = b""
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end >= 0:
+                break
+            more = self.socket.recv(RESPONSE_BYTES_READ)
+            if not more:
+                raise SystemExit("the platform closed the connection")
+            data += more
+        lines = data[:end].decode("latin-1").split("\r\n")
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        body = data[end + 4:]
+        length = int(headers.get("content-length", 0))
+        if len(body) < length:
+            parts, have = [body], len(body)
+            while have < length:
+                more = self.socket.recv(min(1 << 20, length - have))
+                if not more:
+                    raise SystemExit("the platform closed the connection")
+                parts.append(more)
+                have += len(more)
+            body = b"".join(parts)
+        return int(lines[0].split(" ", 2)[1]), headers, body
+
+
+class CognitoIdentity:
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self, text):
+        known = json.loads(text) if text else {}
+        self.cognito_identity_id = known.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = known.get("cognitoIdentityPoolId")
+
+
+class Client:
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+    def __init__(self, known):
+        for name in self.__slots__:
+            setattr(self, name, known.get(name))
+
+
+class ClientContext:
+    __slots__ = ("custom", "env", "client")
+
+    def __init__(self, known):
+        self.custom = known.get("custom")
+        self.env = known.get("env")
+        self.client = Client(known["client"]) if known.get("client") else None
+
+
+class LambdaContext:
+    def __init__(self, headers):
+        from os import environ
+
+        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.log_group_name = environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+        context = headers.get("lambda-runtime-client-context")
+        self.client_context = ClientContext(json.loads(context)) if context else None
+        self.identity = CognitoIdentity(headers.get("lambda-runtime-cognito-identity"))
+        self._epoch_deadline_time_in_ms = int(headers.get("lambda-runtime-deadline-ms", 0))
+
+    def get_remaining_time_in_millis(self):
+        return max(self._epoch_deadline_time_in_ms - int(time() * 1000), 0)
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+    def __repr__(self):
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name[0] != "_")
+        return f"LambdaContext({shown})"
+
+
+class Fault(Exception):
+    """An error of the function's packaging, which has a name of its own."""
+
+    def __init__(self, kind, message, trace=()):
+        super().__init__(message)
+        self.kind = kind
+        self.trace = list(trace)
+
+
+class RequestId:
+    """Which invocation is under way, for log lines."""
+
+    current = ""
+
+
+class LoggingHook:
+    """Configures `logging` at the moment the function imports it, and costs nothing before."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(cls)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                break
+        else:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            configure_logging(module)
+
+        try:
+            spec.loader.exec_module = exec_module
+        except AttributeError:
+            # A loader that takes no attributes, such as the one of frozen modules.
+            spec.loader = LoaderAround(spec.loader, exec_module)
+        return spec
+
+
+class LoaderAround:
+    def __init__(self, loader, exec_module):
+        self.loader = loader
+        self.exec_module = exec_module
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+
+def configure_logging(logging):
+    class Handler(logging.Handler):
+        def emit(self, record):
+            try:
+                sys.stdout.write(self.format(record))
+                sys.stdout.flush()
+            except Exception:
+                self.handleError(record)
+
+    class WithRequestId(logging.Filter):
+        def filter(self, record):
+            record.aws_request_id = RequestId.current
+            return True
+
+    from time import gmtime
+
+    from os import environ
+
+    logging.Formatter.converter = staticmethod(gmtime)
+    handler = Handler()
+    if environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        handler.setFormatter(json_formatter(logging))
+    else:
+        handler.setFormatter(
+            logging.Formatter(
+                "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S"
+            )
+        )
+    handler.addFilter(WithRequestId())
+    logging.root.addHandler(handler)
+    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+    levels = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+    if level in levels:
+        logging.root.setLevel(levels[level])
+
+
+def json_formatter(logging):
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            entry = {
+                "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+                "level": record.levelname,
+                "message": record.getMessage(),
+                "logger": record.name,
+            }
+            if record.exc_info:
+                entry["errorType"] = record.exc_info[0].__name__
+                entry["errorMessage"] = str(record.exc_info[1])
+                entry["stackTrace"] = self.formatException(record.exc_info).split("\n")
+            if record.aws_request_id:
+                entry["requestId"] = record.aws_request_id
+            return json.dumps(entry) + "\n"
+
+    return JsonFormatter()
+
+
+class Quitter:
+    """`exit` and `quit`, which are not there without the `site` module."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"Use {self.name}() to exit"
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
+def prepare(environ):
+    import builtins
+
+    builtins.exit, builtins.quit = Quitter("exit"), Quitter("quit")
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    sys.meta_path.insert(0, LoggingHook)
+    task = environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    packages = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    first = [task, f"/opt/python/{packages}", "/opt/python"]
+    # What the script's directory and the variables put in front stays in front of the standard library.
+    own = sys.path.pop(0)
+    sys.path[:] = first + sys.path + [own + "/site-packages"]
+
+
+def load(handler):
+    module_name, dot, function_name = handler.rpartition(".")
+    if not dot:
+        raise Fault(
+            "Runtime.MalformedHandlerName",
+            f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)",
+        )
+    try:
+        from importlib import import_module
+
+        module = import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}") from None
+    except SyntaxError as error:
+        trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        raise Fault(
+            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", trace
+        ) from None
+    try:
+        return getattr(module, function_name)
+    except AttributeError:
+        raise Fault(
+            "Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'"
+        ) from None
+
+
+def describe(error, request_id):
+    """The report that callers see, and the text for the log."""
+    if isinstance(error, Fault):
+        kind, message, trace = error.kind, str(error), error.trace
+    else:
+        import traceback
+
+        kind, message = type(error).__name__, str(error)
+        frames = traceback.extract_tb(error.__traceback__)
+        # The first frames are this file's and the import machinery's that it called.
+        while frames and (frames[0].filename == __file__ or frames[0].filename.startswith("<frozen importlib")
+                          or frames[0].filename.endswith("/importlib/__init__.py")):
+            frames.pop(0)
+        trace = traceback.format_list(frames)
+    report = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
+    text = f"[ERROR] {kind}: {message}\nTraceback (most recent call last):\n{''.join(trace)}"
+    return report, text.rstrip("\n") + "\n"
+
+
+def tell(api, path, error, request_id):
+    report, text = describe(error, request_id)
+    flush(text)
+    kind = report["errorType"].encode("ascii", "replace").decode()
+    api.post(path, json.dumps(report).encode(), f"Lambda-Runtime-Function-Error-Type: {kind}\r\n")
+
+
+def flush(text=""):
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if text and stream is sys.stdout:
+                stream.write(text)
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            # The function closed or replaced it.
+            pass
+
+
+def encode(value):
+    def other(value):
+        if type(value).__name__ == "Decimal":
+            return float(value)
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+    return json.dumps(value, default=other, ensure_ascii=sys.version_info < (3, 12))
+
+
+def handle(api, function, environ):
+    headers, body = api.next()
+    request_id = RequestId.current = headers["lambda-runtime-aws-request-id"]
+    trace_id = headers.get("lambda-runtime-trace-id")
+    if trace_id:
+        environ["_X_AMZN_TRACE_ID"] = trace_id
+    path = f"invocation/{request_id}/"
+    try:
+        try:
+            event = json.loads(body)
+        except ValueError as error:
+            raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+        result = function(event, LambdaContext(headers))
+        try:
+            response = encode(result).encode("utf-8", "surrogatepass")
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+    except Exception as error:
+        tell(api, path + "error", error, request_id)
+    else:
+        flush()
+        api.post(path + "response", response)
+
+
+def main():
+    from os import environ
+
+    prepare(environ)
+    api = Api(environ["AWS_LAMBDA_RUNTIME_API"])
+    try:
+        function = load(environ["_HANDLER"])
+    except Exception as error:
+        tell(api, "init/error", error, "")
+        raise SystemExit(1)
+    while True:
+        handle(api, function, environ)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+//! What the pool is told of a function. Knows no resource model: who configures functions translates.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::output::LineSink;
+
+/// The identity of a function's code and configuration. Environments are never shared across two keys, so
+/// that it must change with every published version and every update.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionKey {
+    /// The function's ARN with its version.
+    pub arn: String,
+    /// The revision of code and configuration.
+    pub revision: String,
+}
+
+/// A function, as far as running it goes.
+#[derive(Clone)]
+pub struct FunctionSpec {
+    /// Its identity.
+    pub key: FunctionKey,
+    /// Its name.
+    pub name: String,
+    /// Its version, such as `$LATEST`.
+    pub version: String,
+    /// Its ARN without qualifier.
+    pub arn: String,
+    /// The region that it believes to be in.
+    pub region: String,
+    /// The name of its handler, whose meaning is the runtime's.
+    pub handler: String,
+    /// The name of its runtime, such as `python3.12`.
+    pub runtime: String,
+    /// `MemorySize`, in MB (of 1,048,576 bytes).
+    pub memory_mb: u32,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// The size of `/tmp`, in MB.
+    pub tmp_mb: u32,
+    /// The function's own variables.
+    pub variables: Vec<(String, String)>,
+    /// Its unpacked code on the host.
+    pub code_dir: PathBuf,
+    /// Its unpacked layers on the host, lowest first.
+    pub layer_dirs: Vec<PathBuf>,
+    /// Where its log goes, as the function is told.
+    pub log_group: String,
+    /// What connects its environments to the platform.
+    pub ports: Arc<dyn EnvironmentPorts>,
+}
+
+/// What the platform provides to the environments of a function.
+pub trait EnvironmentPorts: Send + Sync {
+    /// Fresh credentials of the function's role, for a new environment.
+    fn credentials(&self) -> Option<Credentials>;
+
+    /// The name of a new environment's log stream.
+    fn log_stream(&self) -> String;
+
+    /// Where a new environment's log lines go.
+    fn log(&self, log_stream: &str) -> Arc<dyn LineSink>;
+
+    /// Serves the platform's endpoint on this listener, which is inside a new environment: who connects to
+    /// it has the function's role and nothing else. The socket does not block; it ends with the sandbox.
+    fn serve_endpoint(&self, listener: TcpListener);
+}
+
+/// Credentials of a role's session.
+#[derive(Clone)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({})", self.access_key_id)
+    }
+}

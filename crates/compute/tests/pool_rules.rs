@@ -1,0 +1,264 @@
+//! The pool's rules against an executor that does what they say in any order: every invocation gets exactly one
+//! answer, bounds hold, and an environment serves one invocation of its own revision at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use apus_compute::FunctionKey;
+use apus_compute::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
+use apus_time::Timestamp;
+use proptest::prelude::*;
+
+const ENVIRONMENTS_MAX: usize = 3;
+const WAITING_MAX: usize = 4;
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Busy(InvokeId),
+    Finishing,
+    Idle,
+    Stopping,
+}
+
+/// What the outside world knows.
+struct World {
+    pool: Pool,
+    now: Timestamp,
+    environments: BTreeMap<EnvironmentId, (FunctionKey, Phase)>,
+    /// Invocations without an answer, and those that are assigned.
+    open: BTreeMap<InvokeId, FunctionKey>,
+    assigned: BTreeSet<InvokeId>,
+    retired: BTreeSet<EnvironmentId>,
+    next_invoke: InvokeId,
+}
+
+impl World {
+    fn new() -> Self {
+        let limits =
+            PoolLimits { environments_max: ENVIRONMENTS_MAX, waiting_max: WAITING_MAX, idle_max: IDLE_MAX };
+        Self {
+            pool: Pool::new(limits),
+            now: Timestamp::from_secs(1_000_000),
+            environments: BTreeMap::new(),
+            open: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            next_invoke: 1,
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.pool.step(self.now, event) {
+            match action {
+                Action::Start(id, invoke) => {
+                    let key = self.open.get(&invoke).expect("started for an invocation that waits").clone();
+                    assert!(
+                        self.environments.insert(id, (key, Phase::Starting)).is_none(),
+                        "a name is used twice"
+                    );
+                }
+                Action::Assign(id, invoke) => {
+                    let wanted = self.open.get(&invoke).expect("an answered invocation is assigned");
+                    assert!(self.assigned.insert(invoke), "assigned twice");
+                    assert!(!self.retired.contains(&id), "a retired environment serves");
+                    let (key, phase) = self.environments.get_mut(&id).expect("assigned to nothing");
+                    assert_eq!(key, wanted, "another function's environment");
+                    assert!(matches!(phase, Phase::Idle), "assigned to an environment that is {phase:?}");
+                    *phase = Phase::Busy(invoke);
+                }
+                Action::Stop(id) => {
+                    let (_, phase) = self.environments.get_mut(&id).expect("stopped nothing");
+                    if let Phase::Busy(invoke) = *phase {
+                        self.answer(invoke);
+                    }
+                    if let Some((_, phase)) = self.environments.get_mut(&id)
+                        && *phase != Phase::Starting
+                    {
+                        *phase = Phase::Stopping;
+                    }
+                }
+                Action::Fail(invoke, _) | Action::Throttle(invoke) | Action::Refuse(invoke) => {
+                    assert!(!self.assigned.contains(&invoke), "refused after it was assigned");
+                    self.answer(invoke);
+                }
+            }
+        }
+        assert!(self.environments.len() <= ENVIRONMENTS_MAX, "too many environments");
+        assert_eq!(self.pool.environments(), self.environments.len(), "the pool forgets environments");
+        let waiting = self.open.keys().filter(|invoke| !self.assigned.contains(invoke)).count();
+        assert!(waiting <= WAITING_MAX, "too many wait");
+    }
+
+    fn answer(&mut self, invoke: InvokeId) {
+        assert!(self.open.remove(&invoke).is_some(), "answered twice");
+    }
+
+    fn invoke(&mut self, function: u8) {
+        let invoke = self.next_invoke;
+        self.next_invoke += 1;
+        self.open.insert(invoke, key(function));
+        self.step(Event::Invoked(invoke, key(function)));
+    }
+
+    /// One environment goes on: `well` or not.
+    fn progress(&mut self, choice: usize, well: bool) {
+        let ids: Vec<EnvironmentId> = self
+            .environments
+            .iter()
+            .filter(|(_, (_, phase))| *phase != Phase::Idle)
+            .map(|(id, _)| *id)
+            .collect();
+        let Some(id) = ids.get(choice % ids.len().max(1)).copied() else { return };
+        let phase = self.environments[&id].1.clone();
+        match (phase, well) {
+            (Phase::Starting | Phase::Finishing, true) => {
+                self.environments.get_mut(&id).expect("it is there").1 = Phase::Idle;
+                self.step(Event::Ready(id));
+            }
+            (Phase::Starting, false) => {
+                self.environments.remove(&id);
+                self.step(Event::StartFailed(id));
+            }
+            (Phase::Busy(invoke), true) => {
+                self.answer(invoke);
+                self.environments.get_mut(&id).expect("it is there").1 = Phase::Finishing;
+                self.step(Event::Answered(id));
+            }
+            (Phase::Busy(invoke), false) => {
+                self.answer(invoke);
+                self.environments.remove(&id);
+                self.step(Event::Ended(id));
+            }
+            (Phase::Finishing, false) | (Phase::Stopping, _) => {
+                self.environments.remove(&id);
+                self.step(Event::Ended(id));
+            }
+            (Phase::Idle, _) => unreachable!("filtered above"),
+        }
+    }
+
+    fn do_one(&mut self, move_: &Move) {
+        match *move_ {
+            Move::Invoke(function) => self.invoke(function),
+            Move::Progress(choice, well) => self.progress(choice, well),
+            Move::Abandon(choice) => {
+                let waiting: Vec<InvokeId> =
+                    self.open.keys().filter(|invoke| !self.assigned.contains(invoke)).copied().collect();
+                if let Some(invoke) = waiting.get(choice % waiting.len().max(1)).copied() {
+                    self.answer(invoke);
+                    self.step(Event::Abandoned(invoke));
+                }
+            }
+            Move::Retire(function) => {
+                let ids =
+                    self.environments.iter().filter(|(_, (of, _))| *of == key(function)).map(|(id, _)| *id);
+                self.retired.extend(ids);
+                self.step(Event::Retired(key(function)));
+            }
+            Move::Pass(seconds) => {
+                self.now = self.now + Duration::from_secs(seconds);
+                self.step(Event::Tick);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Invoke(u8),
+    Progress(usize, bool),
+    Abandon(usize),
+    Retire(u8),
+    Pass(u64),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => (0_u8..4).prop_map(Move::Invoke),
+        8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Move::Progress(choice, well)),
+        1 => any::<usize>().prop_map(Move::Abandon),
+        1 => (0_u8..4).prop_map(Move::Retire),
+        1 => (1_u64..90).prop_map(Move::Pass),
+    ];
+    prop::collection::vec(one, 0..80)
+}
+
+fn key(function: u8) -> FunctionKey {
+    FunctionKey { arn: format!("function-{function}"), revision: "1".into() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_invocation_is_answered_once_within_the_bounds(moves in moves(), stops in any::<bool>()) {
+        let mut world = World::new();
+        for move_ in &moves {
+            world.do_one(move_);
+        }
+        if stops {
+            world.step(Event::Stopping);
+            world.invoke(0);
+        }
+        // When nothing new comes and all goes well, everything ends.
+        for turn in 0..1000 {
+            if world.open.is_empty() {
+                break;
+            }
+            world.progress(turn, true);
+        }
+        prop_assert!(world.open.is_empty(), "invocations starve: {:?}", world.open);
+        for turn in 0..100 {
+            world.progress(turn, true);
+        }
+        if !stops {
+            world.now = world.now + IDLE_MAX;
+            world.step(Event::Tick);
+        }
+        for turn in 0..100 {
+            world.progress(turn, true);
+        }
+        prop_assert!(world.environments.is_empty(), "environments stay: {:?}", world.environments);
+        prop_assert_eq!(world.pool.next_tick(), None);
+    }
+}
+
+#[test]
+fn the_environment_used_last_serves_first_and_the_one_used_first_makes_room() {
+    let mut world = World::new();
+    for _ in 0..2 {
+        world.invoke(0);
+    }
+    let ready = |world: &mut World, id: EnvironmentId| {
+        world.environments.get_mut(&id).expect("it is there").1 = Phase::Idle;
+        world.step(Event::Ready(id));
+    };
+    ready(&mut world, 1);
+    ready(&mut world, 2);
+    world.progress(0, true);
+    world.progress(1, true);
+    ready(&mut world, 2);
+    world.now = world.now + Duration::from_secs(1);
+    ready(&mut world, 1);
+    world.invoke(0);
+    assert!(matches!(world.environments[&1].1, Phase::Busy(_)), "{:?}", world.environments);
+    world.invoke(1);
+    world.invoke(2);
+    // Three are the limit: the idle one goes.
+    assert_eq!(world.environments[&2].1, Phase::Stopping);
+}
+
+#[test]
+fn an_environment_about_to_be_free_is_waited_for() {
+    let mut world = World::new();
+    world.invoke(0);
+    world.progress(0, true);
+    world.progress(0, true);
+    assert_eq!(world.environments[&1].1, Phase::Finishing);
+    world.invoke(0);
+    assert_eq!(world.environments.len(), 1, "a second one would be a cold start for nothing");
+    world.progress(0, true);
+    assert!(matches!(world.environments[&1].1, Phase::Busy(2)));
+}

@@ -1,0 +1,168 @@
+//! Whatever ends the platform, nothing of it is left.
+
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::rig::{Ports, Rig, leftovers, processes};
+use crate::trial;
+
+/// The first argument with which this program is a platform that runs one endless function.
+const PLATFORM_ARGUMENT: &str = "__platform";
+
+const ENDLESS: &str = "import os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(600)\ndef handler(event, context):\n    if event:\n        print('sleeping')\n        time.sleep(600)\n";
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("stop_leaves_nothing_of_busy_environments", stopped),
+        trial("a_killed_platform_leaves_nothing", killed),
+        trial("a_killed_spawner_leaves_no_process_and_is_swept", killed_spawner),
+        trial("another_spawner_takes_over", respawned),
+        trial("two_platforms_do_not_share_a_directory", shared_directory),
+    ]
+}
+
+/// Becomes the platform, if these are its arguments.
+pub(crate) fn platform_main(mut arguments: impl Iterator<Item = String>) {
+    if arguments.nth(1).as_deref() != Some(PLATFORM_ARGUMENT) {
+        return;
+    }
+    let name = arguments.next().expect("the test's name follows");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        let rig = Rig::start(&name);
+        let (one, two) = (rig.python("one", ENDLESS), rig.python("two", ENDLESS));
+        rig.invoke(&one, "0").await;
+        rig.invoke(&two, "0").await;
+        println!("{}", rig.processes().len());
+        rig.invoke(&one, "1").await;
+    });
+    std::process::exit(0)
+}
+
+/// A platform with two functions of five processes each (the first, the interpreter, three children).
+fn platform(name: &str) -> Child {
+    let mut child = Command::new("/proc/self/exe")
+        .args([PLATFORM_ARGUMENT, name])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program can be started again");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("it says something");
+    assert_eq!(line, "10\n");
+    child
+}
+
+/// Pins processes.
+pub(crate) fn watch(pids: &[i32]) -> Vec<OwnedFd> {
+    pids.iter()
+        .map(|pid| {
+            let pid = Pid::from_raw(*pid).expect("no process has number 0");
+            rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("it lives")
+        })
+        .collect()
+}
+
+/// Waits until each has ended.
+pub(crate) fn wait_for(processes: &[OwnedFd]) {
+    for process in processes {
+        let mut watched = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
+        let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut watched, Some(&limit)), Ok(1), "a process is left");
+    }
+}
+
+/// The spawners of a platform: its children.
+fn children(pid: u32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let mut found: Vec<i32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+async fn stopped() {
+    let rig = Rig::start("stopped");
+    let ports = Arc::new(Ports::default());
+    let endless = rig.python("endless", ENDLESS).with(|spec| spec.ports = ports.clone());
+    rig.invoke(&endless, "0").await;
+    assert_eq!(rig.processes().len(), 5);
+    let inside = watch(&rig.processes());
+    let stop = async {
+        ports.lines.heard("sleeping").await;
+        rig.compute.stop().await;
+    };
+    let (outcome, ()) = tokio::join!(rig.try_invoke(&endless, "1"), stop);
+    wait_for(&inside);
+    assert!(outcome.is_ok_and(|outcome| outcome.function_error.is_some()), "a busy function is ended");
+    assert_eq!(rig.leftovers(), Vec::<String>::new());
+    assert!(rig.try_invoke(&endless, "0").await.is_err(), "a stopped platform runs nothing");
+}
+
+async fn killed() {
+    let mut platform = platform("killed");
+    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed/run");
+    let spawner = children(platform.id());
+    assert_eq!(spawner.len(), 1, "the platform has one child");
+    let mut watched = watch(&processes(&run_dir));
+    watched.extend(watch(&spawner));
+    assert_eq!(watched.len(), 11);
+    platform.kill().expect("it lives");
+    platform.wait().expect("it is ours");
+    wait_for(&watched);
+    assert_eq!(leftovers(&run_dir), Vec::<String>::new());
+}
+
+async fn killed_spawner() {
+    let mut platform = platform("killed_spawner");
+    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed_spawner/run");
+    let spawner = watch(&children(platform.id()));
+    let inside = watch(&processes(&run_dir));
+    assert_eq!(inside.len(), 10);
+    rustix::process::pidfd_send_signal(&spawner[0], Signal::KILL).expect("it lives");
+    wait_for(&inside);
+    // The platform's invocation fails and it ends by itself.
+    platform.wait().expect("it is ours");
+    assert_ne!(
+        leftovers(&run_dir),
+        Vec::<String>::new(),
+        "empty control groups are left, or this test is of no use"
+    );
+    apus_compute::sweep(&run_dir).expect("an earlier run can be swept");
+    assert_eq!(leftovers(&run_dir), Vec::<String>::new());
+}
+
+async fn shared_directory() {
+    let rig = Rig::start("shared_directory");
+    let config = apus_compute::ComputeConfig::new(rig.directory.join("run"), 4599);
+    let second =
+        apus_compute::Compute::new(rig.env.clone(), config).map(drop).expect_err("the directory is taken");
+    assert!(second.to_string().contains("another process uses this directory"), "{second}");
+    rig.stop().await;
+}
+
+async fn respawned() {
+    let rig = Rig::start("respawned");
+    let endless = rig.python("endless", ENDLESS);
+    rig.invoke(&endless, "0").await;
+    let inside = watch(&rig.processes());
+    let spawner = rig.spawner();
+    rustix::process::pidfd_send_signal(&watch(&[spawner])[0], Signal::KILL).expect("it lives");
+    wait_for(&inside);
+    // Until the platform has noticed, an invocation may find the dead environment.
+    while rig.invoke(&endless, "0").await.cold.is_none() {}
+    assert_ne!(rig.spawner(), spawner);
+    assert_eq!(rig.processes().len(), 5);
+    rig.stop().await;
+}

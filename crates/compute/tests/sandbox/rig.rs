@@ -1,0 +1,262 @@
+//! A platform of one function runner, and functions written in the tests.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apus_compute::{
+    Compute, ComputeConfig, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
+    InvokeRequest, LineSink,
+};
+use apus_env::Env;
+use serde_json::Value;
+
+/// The port that stands for the platform's endpoint.
+pub(crate) const ENDPOINT_PORT: u16 = 4599;
+
+/// One platform in a directory of its own.
+pub(crate) struct Rig {
+    pub(crate) compute: Compute,
+    pub(crate) directory: PathBuf,
+    pub(crate) env: Env,
+}
+
+impl Rig {
+    /// Starts one; `name` is the test's.
+    pub(crate) fn start(name: &str) -> Self {
+        Self::configured(name, |_| {})
+    }
+
+    pub(crate) fn configured(name: &str, change: impl FnOnce(&mut ComputeConfig)) -> Self {
+        let directory = directory(name);
+        let env = Env::real();
+        let mut config = ComputeConfig::new(directory.join("run"), ENDPOINT_PORT);
+        change(&mut config);
+        let compute =
+            Compute::new(env.clone(), config).expect("this host allows sandboxes, which was checked before");
+        Self { compute, directory, env }
+    }
+
+    /// A Python function whose file `app.py` has this text, with the handler `app.handler`.
+    pub(crate) fn python(&self, name: &str, text: &str) -> Function {
+        let code_dir = self.directory.join(name);
+        write_code(&code_dir, "app.py", text);
+        Function(FunctionSpec {
+            key: FunctionKey {
+                arn: format!("arn:aws:lambda:eu-central-1:000000000000:function:{name}:$LATEST"),
+                revision: "1".into(),
+            },
+            name: name.into(),
+            version: "$LATEST".into(),
+            arn: format!("arn:aws:lambda:eu-central-1:000000000000:function:{name}"),
+            region: "eu-central-1".into(),
+            handler: "app.handler".into(),
+            runtime: "python3.11".into(),
+            memory_mb: 128,
+            timeout: Duration::from_secs(10),
+            tmp_mb: 64,
+            variables: Vec::new(),
+            code_dir,
+            layer_dirs: Vec::new(),
+            log_group: format!("/aws/lambda/{name}"),
+            ports: Arc::new(Ports::default()),
+        })
+    }
+
+    /// Ends the platform, and sees that nothing is left of it.
+    pub(crate) async fn stop(self) {
+        self.compute.stop().await;
+        assert_eq!(self.leftovers(), Vec::<String>::new());
+    }
+
+    /// Processes that are in one of this platform's control groups.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        processes(&self.directory.join("run"))
+    }
+
+    /// The spawner of this platform: the parent of the first processes inside.
+    pub(crate) fn spawner(&self) -> i32 {
+        let parent = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
+        };
+        let inside = self.processes();
+        inside.iter().filter_map(parent).find(|parent| !inside.contains(parent)).expect("something runs")
+    }
+
+    /// Processes, control groups and mounts of this platform.
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        leftovers(&self.directory.join("run"))
+    }
+
+    pub(crate) async fn try_invoke(
+        &self,
+        function: &Function,
+        event: &str,
+    ) -> Result<InvokeOutcome, InvokeError> {
+        let request = InvokeRequest {
+            request_id: self.env.uuid_v4(),
+            payload: event.to_owned().into(),
+            ..InvokeRequest::default()
+        };
+        self.compute.invoke(function.0.clone(), request).await
+    }
+
+    /// Invokes; the host is expected to do its part.
+    pub(crate) async fn invoke(&self, function: &Function, event: &str) -> InvokeOutcome {
+        self.try_invoke(function, event).await.expect("the platform runs the function")
+    }
+
+    /// Invokes and expects a response, returned as JSON.
+    pub(crate) async fn value(&self, function: &Function, event: &str) -> Value {
+        let outcome = self.invoke(function, event).await;
+        assert_eq!(outcome.function_error, None, "{}\n{}", text(&outcome), outcome.log);
+        json(&outcome)
+    }
+
+    /// Invokes and expects an error of this type, returned as JSON.
+    pub(crate) async fn error(
+        &self,
+        function: &Function,
+        event: &str,
+        error_type: &str,
+    ) -> (Value, InvokeOutcome) {
+        let outcome = self.invoke(function, event).await;
+        let error = outcome.function_error.clone().expect("the function fails");
+        assert_eq!((error.kind, &*error.error_type), ("Unhandled", error_type), "{}", outcome.log);
+        let value = json(&outcome);
+        assert_eq!(value["errorType"], error_type, "{value}");
+        (value, outcome)
+    }
+}
+
+pub(crate) fn json(outcome: &InvokeOutcome) -> Value {
+    serde_json::from_slice(&outcome.payload).expect("the payload is JSON")
+}
+
+pub(crate) fn text(outcome: &InvokeOutcome) -> String {
+    String::from_utf8_lossy(&outcome.payload).into_owned()
+}
+
+/// A function's description, to be varied.
+#[derive(Clone)]
+pub(crate) struct Function(pub(crate) FunctionSpec);
+
+impl Function {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut FunctionSpec)) -> Self {
+        change(&mut self.0);
+        self
+    }
+}
+
+pub(crate) fn write_code(directory: &Path, file: &str, text: &str) {
+    let path = directory.join(file);
+    let parent = path.parent().expect("a file has a directory");
+    std::fs::create_dir_all(parent).expect("the test's directory can be written");
+    std::fs::write(&path, text).expect("the test's directory can be written");
+    for path in [directory, parent] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+}
+
+/// An empty directory for a test.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    match std::fs::remove_dir_all(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            panic!("{}: {error}", directory.display())
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(&directory).expect("the target directory can be written");
+    directory
+}
+
+/// Keeps what environments hand out.
+#[derive(Default)]
+pub(crate) struct Ports {
+    pub(crate) listeners: Mutex<Vec<std::net::TcpListener>>,
+    pub(crate) lines: Arc<Lines>,
+}
+
+/// Log lines as they come.
+#[derive(Default)]
+pub(crate) struct Lines {
+    lines: Mutex<Vec<String>>,
+    came: tokio::sync::Notify,
+}
+
+impl Lines {
+    /// Waits for a line.
+    pub(crate) async fn heard(&self, wanted: &str) {
+        loop {
+            let came = self.came.notified();
+            if self.lines.lock().expect("no test panics here").iter().any(|line| line == wanted) {
+                return;
+            }
+            came.await;
+        }
+    }
+}
+
+impl LineSink for Lines {
+    fn line(&self, _: Option<&str>, line: &str) {
+        self.lines.lock().expect("no test panics here").push(line.to_owned());
+        self.came.notify_waiters();
+    }
+}
+
+impl EnvironmentPorts for Ports {
+    fn credentials(&self) -> Option<apus_compute::Credentials> {
+        Some(apus_compute::Credentials {
+            access_key_id: "ASIATEST".into(),
+            secret_access_key: "secret".into(),
+            session_token: "token".into(),
+        })
+    }
+
+    fn log_stream(&self) -> String {
+        "2026/11/21/[$LATEST]0123456789abcdef0123456789abcdef".into()
+    }
+
+    fn log(&self, _: &str) -> Arc<dyn LineSink> {
+        self.lines.clone()
+    }
+
+    fn serve_endpoint(&self, listener: std::net::TcpListener) {
+        self.listeners.lock().expect("no test panics here").push(listener);
+    }
+}
+
+fn groups(run_dir: &Path) -> Vec<PathBuf> {
+    let name = apus_compute::driver::namespaces::cgroup_name(run_dir).expect("the run directory exists");
+    let mut hierarchies = vec![PathBuf::from("/sys/fs/cgroup")];
+    hierarchies
+        .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
+    hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
+}
+
+/// Processes in the control groups of a platform.
+pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
+    let mut found = Vec::new();
+    for group in groups(run_dir) {
+        for slot in std::fs::read_dir(group).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(slot.path().join("cgroup.procs")).unwrap_or_default();
+            found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What is left of a platform: there must be nothing.
+pub(crate) fn leftovers(run_dir: &Path) -> Vec<String> {
+    let mut found: Vec<String> = processes(run_dir).into_iter().map(|pid| format!("process {pid}")).collect();
+    found.extend(groups(run_dir).into_iter().map(|group| format!("control group {}", group.display())));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("there is /proc");
+    let run_dir = run_dir.to_str().expect("test directories are UTF-8");
+    found.extend(mounts.lines().filter(|line| line.contains(run_dir)).map(|line| format!("mount {line}")));
+    found
+}

@@ -1,0 +1,57 @@
+//! The number of the format that a data directory has. It comes first and goes last: what has none is no store.
+
+use crate::blobs::FOLDER;
+use crate::disk::{Disk, OpenMode, SyncPoint, io_error};
+use crate::error::StoreError;
+
+/// The format that this release writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+const FILE: &str = "format";
+const TEMPORARY: &str = "format.tmp";
+const NAME: &str = "apus store";
+/// The longest content that can be one.
+const FILE_BYTES_MAX: u64 = 64;
+
+/// Refuses a store of a newer release and what is no store, and gives an empty directory its number.
+pub(super) fn check_or_create(disk: &dyn Disk) -> Result<(), StoreError> {
+    let names = disk.list("").map_err(io_error("listing the data directory"))?;
+    if !names.iter().any(|name| name == FILE) {
+        // The log and the base come only after the number is safe.
+        let ours = |name: &String| [TEMPORARY, FOLDER, "lock"].contains(&name.as_str());
+        if let Some(foreign) = names.iter().find(|name| !ours(name)) {
+            let detail =
+                format!("it has no file `{FILE}`, but holds `{foreign}`: this is no store, or a part of one");
+            return Err(StoreError::corrupt(disk.place(), detail));
+        }
+        return create(disk);
+    }
+    let found = read(disk)?;
+    if found > FORMAT {
+        return Err(StoreError::NewerFormat { found, supported: FORMAT });
+    }
+    Ok(())
+}
+
+fn create(disk: &dyn Disk) -> Result<(), StoreError> {
+    let wrap = |error| io_error("writing the format file")(error);
+    let file = disk.open(TEMPORARY, OpenMode::Create).map_err(wrap)?;
+    file.set_len(0).map_err(wrap)?;
+    file.write_at(0, format!("{NAME} {FORMAT}\n").as_bytes()).map_err(wrap)?;
+    file.sync(SyncPoint::FormatFile).map_err(wrap)?;
+    disk.create_dir(FOLDER).map_err(wrap)?;
+    disk.rename(TEMPORARY, FILE).map_err(wrap)?;
+    disk.sync_dir("", SyncPoint::FormatDir).map_err(wrap)
+}
+
+fn read(disk: &dyn Disk) -> Result<u32, StoreError> {
+    let wrap = |error| io_error("reading the format file")(error);
+    let file = disk.open(FILE, OpenMode::Existing).map_err(wrap)?;
+    let size = file.size().map_err(wrap)?.min(FILE_BYTES_MAX);
+    let mut content = vec![0; size as usize];
+    file.read_at(0, &mut content).map_err(wrap)?;
+    let number =
+        std::str::from_utf8(&content).ok().and_then(|text| text.strip_prefix(NAME)?.trim().parse().ok());
+    number
+        .ok_or_else(|| StoreError::corrupt(format!("the file `{FILE}`"), "it does not hold a format number"))
+}

@@ -1,0 +1,75 @@
+//! The embedded engine: a log on which commits wait, an overlay in memory, and a base of redb beneath.
+//!
+//! A batch is one frame in the log and one sync. Its changes live in the overlay until a checkpoint moves them
+//! into the base, in the background and in one transaction; then the log before it goes. What comes and goes
+//! between two checkpoints, as a queue's messages do, never reaches the base. Recovery opens the base and reads
+//! what is left of the log.
+
+mod base;
+mod format;
+mod frame;
+mod journal;
+mod log;
+mod recovery;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apus_env::Env;
+use tokio::sync::mpsc;
+
+use crate::blobs::Blobs;
+use crate::disk::{Disk, DiskLock, io_error};
+use crate::error::StoreError;
+use crate::shared::Shared;
+use crate::state::State;
+use crate::store::Store;
+use base::BaseStore;
+use journal::EmbeddedJournal;
+
+pub use format::FORMAT;
+
+/// How a store on disk behaves. The defaults suit a server; tests make everything small.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A checkpoint begins once the log or the overlay has grown by so many bytes. Twice as much may be in memory.
+    pub checkpoint_bytes: u64,
+    /// A checkpoint begins after so long without commits.
+    pub checkpoint_idle: Duration,
+    /// The log's file grows by so many bytes at a time, zeroed ahead, so that a sync has only data to write.
+    pub log_extend_bytes: u64,
+    /// What the base may keep in memory, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            checkpoint_bytes: 64 << 20,
+            checkpoint_idle: Duration::from_secs(10),
+            log_extend_bytes: 1 << 20,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result<Store, StoreError> {
+    let lock = lock(disk.as_ref())?;
+    format::check_or_create(disk.as_ref())?;
+    let blobs = Blobs::open(env, disk)?;
+    let base = Arc::new(BaseStore::open(disk, options.cache_bytes, Some(lock))?);
+    let mut state = State { base: Some(base.view()?), ..State::default() };
+    let log = recovery::recover(env, disk, options, base.applied()?, &mut state)?;
+    let shared = Arc::new(Shared::new(env.clone(), state));
+    let (control, control_receiver) = mpsc::unbounded_channel();
+    let journal =
+        EmbeddedJournal::new(env.clone(), disk.clone(), options.clone(), log, base, control.downgrade());
+    Ok(Store::start(shared, blobs, (control, control_receiver), Box::new(journal), true))
+}
+
+fn lock(disk: &dyn Disk) -> Result<DiskLock, StoreError> {
+    disk.lock().map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => StoreError::Locked { place: disk.place() },
+        _ => io_error(format!("locking {}", disk.place()))(error),
+    })
+}

@@ -1,0 +1,140 @@
+//! The canonical request: the one text that client and server both make of a request, to sign it.
+
+use std::borrow::Cow;
+
+use super::{PathRule, RequestParts, parameters};
+
+/// The parameter that a presigned request cannot cover.
+pub(super) const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
+
+/// Which of the ways to write the same request down.
+///
+/// Clients agree on the canonical writing of most requests, but some sign characters as they send them
+/// (`!` in a key, `+` in a query) and some leave a default port out of the host that they sign. Each writing names the
+/// same request, so that accepting any of them gives nothing away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelling {
+    /// Path and query as sent, instead of decoded and encoded.
+    pub(super) as_sent: bool,
+    /// `:80` and `:443` cut from the host.
+    pub(super) bare_host: bool,
+}
+
+impl Spelling {
+    /// All, the documented one first.
+    pub(super) const ALL: [Self; 4] = [
+        Self { as_sent: false, bare_host: false },
+        Self { as_sent: true, bare_host: false },
+        Self { as_sent: false, bare_host: true },
+        Self { as_sent: true, bare_host: true },
+    ];
+}
+
+/// Writes the canonical request; `signed_headers` are small and sorted.
+pub(super) fn request(
+    parts: &RequestParts<'_>,
+    signed_headers: &[String],
+    payload: &str,
+    rule: PathRule,
+    spelling: Spelling,
+) -> Vec<u8> {
+    let mut text = Vec::with_capacity(512);
+    let mut line = |bytes: &[u8]| {
+        text.extend_from_slice(bytes);
+        text.push(b'\n');
+    };
+    line(parts.method.as_bytes());
+    line(path(parts.path, rule, spelling).as_bytes());
+    line(query(parts.query, spelling).as_bytes());
+    for name in signed_headers {
+        line(&header(parts, name, spelling));
+    }
+    line(b"");
+    line(signed_headers.join(";").as_bytes());
+    text.extend_from_slice(payload.as_bytes());
+    text
+}
+
+fn path(path: &str, rule: PathRule, spelling: Spelling) -> Cow<'_, str> {
+    let path = if path.is_empty() { "/" } else { path };
+    match rule {
+        PathRule::Verbatim if spelling.as_sent => Cow::Borrowed(path),
+        PathRule::Verbatim => Cow::Owned(parameters::encode_path(&parameters::decode_path(path))),
+        PathRule::Normalized => Cow::Owned(parameters::encode_path(normalize(path).as_bytes())),
+    }
+}
+
+/// Removes empty and dot segments (RFC 3986, 5.2.4), keeping a slash at the end.
+fn normalize(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => kept.push(segment),
+        }
+    }
+    let mut text = String::with_capacity(path.len() + 1);
+    for segment in &kept {
+        text.push('/');
+        text.push_str(segment);
+    }
+    if text.is_empty() || path.ends_with('/') {
+        text.push('/');
+    }
+    text
+}
+
+fn query(query: &str, spelling: Spelling) -> String {
+    let mut pairs: Vec<(String, String)> = parameters::pairs(query)
+        .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
+        .map(|(name, value)| {
+            if spelling.as_sent {
+                (name.to_owned(), value.to_owned())
+            } else {
+                (
+                    parameters::encode(&parameters::decode(name)),
+                    parameters::encode(&parameters::decode(value)),
+                )
+            }
+        })
+        .collect();
+    pairs.sort_unstable();
+    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("&")
+}
+
+/// `name:value,value`, each value trimmed and its runs of spaces folded.
+fn header(parts: &RequestParts<'_>, name: &str, spelling: Spelling) -> Vec<u8> {
+    let mut line = Vec::with_capacity(64);
+    line.extend_from_slice(name.as_bytes());
+    line.push(b':');
+    for (at, value) in parts.headers.get_all(name).iter().enumerate() {
+        if at > 0 {
+            line.push(b',');
+        }
+        let mut value = value.as_bytes();
+        if name == "host" && spelling.bare_host {
+            value = bare_host(value).unwrap_or(value);
+        }
+        fold_spaces(value, &mut line);
+    }
+    line
+}
+
+/// The host without a default port, if it has one.
+pub(super) fn bare_host(host: &[u8]) -> Option<&[u8]> {
+    host.strip_suffix(b":80").or_else(|| host.strip_suffix(b":443"))
+}
+
+fn fold_spaces(value: &[u8], into: &mut Vec<u8>) {
+    let words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    for (at, word) in words.enumerate() {
+        if at > 0 {
+            into.push(b' ');
+        }
+        into.extend_from_slice(word);
+    }
+}

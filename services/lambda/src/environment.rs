@@ -1,0 +1,105 @@
+//! A function as the pool is told of it, and what its environments get from the platform.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apus_compute::{Credentials, EnvironmentPorts, FunctionSpec, LineSink};
+use apus_env::Env;
+
+use crate::Lambda;
+use crate::code::cache::UnpackedCode;
+use crate::function_name::{FunctionId, LATEST};
+use crate::ports::{EndpointServer, LogSink};
+use crate::role_sessions::RoleSession;
+use crate::store::FunctionRecord;
+
+/// Where AWS's tools look for the platform; a function may set it otherwise.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// The function, ready to run with that session and that code.
+pub(crate) fn spec(
+    lambda: &Lambda,
+    id: &FunctionId,
+    record: &FunctionRecord,
+    session: Arc<RoleSession>,
+    code: Arc<UnpackedCode>,
+) -> FunctionSpec {
+    let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
+    let mut variables: Vec<_> = own.collect();
+    if !variables.iter().any(|(name, _)| name == ENDPOINT_VARIABLE) {
+        variables.push((ENDPOINT_VARIABLE.to_owned(), lambda.endpoint_url.clone()));
+    }
+    FunctionSpec {
+        key: session.key.clone(),
+        name: id.name.clone(),
+        version: LATEST.to_owned(),
+        arn: id.arn().to_string(),
+        region: id.region.to_string(),
+        handler: record.handler.clone(),
+        runtime: record.runtime.clone(),
+        memory_mb: record.memory_mb,
+        timeout: Duration::from_secs(record.timeout_secs.into()),
+        tmp_mb: record.tmp_mb,
+        variables,
+        code_dir: code.directory.clone(),
+        layer_dirs: Vec::new(),
+        log_group: record.log_group.clone(),
+        ports: Arc::new(Ports {
+            env: lambda.env.clone(),
+            log_group: record.log_group.clone(),
+            session,
+            endpoints: Arc::clone(&lambda.endpoints),
+            logs: Arc::clone(&lambda.logs),
+            _code: code,
+        }),
+    }
+}
+
+/// Lives as long as the environments do.
+struct Ports {
+    env: Env,
+    log_group: String,
+    session: Arc<RoleSession>,
+    endpoints: Arc<dyn EndpointServer>,
+    logs: Arc<dyn LogSink>,
+    /// Keeps the code on disk.
+    _code: Arc<UnpackedCode>,
+}
+
+impl EnvironmentPorts for Ports {
+    fn credentials(&self) -> Option<Credentials> {
+        Some(self.session.credentials.clone())
+    }
+
+    fn log_stream(&self) -> String {
+        let now = self.env.now().to_iso8601();
+        let day = now.split('T').next().unwrap_or_default().replace('-', "/");
+        let random = self.env.uuid_v4().replace('-', "");
+        format!("{day}/[{LATEST}]{random}")
+    }
+
+    fn log(&self, log_stream: &str) -> Arc<dyn LineSink> {
+        Arc::new(Log {
+            group: self.log_group.clone(),
+            stream: log_stream.to_owned(),
+            sink: Arc::clone(&self.logs),
+        })
+    }
+
+    fn serve_endpoint(&self, listener: TcpListener) {
+        self.endpoints.serve(listener, &self.session.credentials.access_key_id);
+    }
+}
+
+struct Log {
+    group: String,
+    stream: String,
+    sink: Arc<dyn LogSink>,
+}
+
+impl LineSink for Log {
+    fn line(&self, request_id: Option<&str>, line: &str) {
+        self.sink.line(&self.group, &self.stream, request_id, line);
+    }
+}

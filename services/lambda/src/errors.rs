@@ -1,0 +1,211 @@
+//! Rule failures to Lambda's errors, in AWS's words.
+
+use apus_compute::InvokeError;
+use apus_kernel::AccountId;
+use apus_model_lambda::errors;
+use apus_schema::{Common, ErrorSchema, Kind, Schema, ServiceError};
+use apus_store::StoreError;
+
+use crate::code::archive::ArchiveError;
+use crate::code::unpack::UnpackError;
+use crate::function_name::{FunctionReference, NAME_LENGTH_MAX, NameError};
+use crate::limits::PAYLOAD_BYTES_MAX;
+use crate::variables::VariablesError;
+
+static EMPTY: Schema = Schema::new(
+    "RequestEntityTooLargeException",
+    Kind::Structure { members: &[], union: false, eventstream: false, payload: None },
+);
+
+/// What uploads beyond the quota are answered; the model lacks it.
+static REQUEST_ENTITY_TOO_LARGE: ErrorSchema = ErrorSchema {
+    name: "RequestEntityTooLargeException",
+    code: "RequestEntityTooLargeException",
+    status: 413,
+    query_status: 413,
+    sender_fault: true,
+    schema: &EMPTY,
+};
+
+/// The caller's fault, as most errors say in a member of their own.
+fn user(error: ServiceError) -> ServiceError {
+    error.with("Type", "User")
+}
+
+pub(crate) fn invalid_parameter(message: impl Into<String>) -> ServiceError {
+    user(errors::invalid_parameter_value_exception(message))
+}
+
+/// A bound that the model sets wider than it is, in the words of those that the model sets.
+pub(crate) fn above_bound(
+    value: impl std::fmt::Display,
+    member: &str,
+    max: impl std::fmt::Display,
+) -> ServiceError {
+    let message = format!(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must have \
+         value less than or equal to {max}"
+    );
+    ServiceError::common(Common::Validation, message)
+}
+
+/// What Lambda has and Apus has not: refused by name.
+pub(crate) fn not_supported(what: &str) -> ServiceError {
+    ServiceError::common(Common::NotSupported, format!("Apus does not support {what} of Lambda yet."))
+}
+
+pub(crate) fn function_not_found(function: &FunctionReference) -> ServiceError {
+    user(errors::resource_not_found_exception(format!("Function not found: {}", function.arn())))
+}
+
+pub(crate) fn function_exists(name: &str) -> ServiceError {
+    user(errors::resource_conflict_exception(format!("Function already exist: {name}")))
+}
+
+pub(crate) fn role_cannot_be_assumed(cause: ServiceError) -> ServiceError {
+    invalid_parameter("The role defined for the function cannot be assumed by Lambda.").because(cause)
+}
+
+/// The same at an invocation, when the role has changed since.
+pub(crate) fn role_no_longer_assumed(cause: ServiceError) -> ServiceError {
+    let message = "The role defined for the function cannot be assumed by Lambda.";
+    ServiceError::common(Common::AccessDenied, message).because(cause)
+}
+
+pub(crate) fn cross_account_role() -> ServiceError {
+    ServiceError::common(Common::AccessDenied, "Cross-account pass role is not allowed.")
+}
+
+/// A function of another account, which only that account's resource policy could open.
+pub(crate) fn no_resource_policy(caller: &str, action: &str, function: &FunctionReference) -> ServiceError {
+    let message = format!(
+        "User: {caller} is not authorized to perform: {action} on resource: {} because no resource-based policy \
+         allows the {action} action",
+        function.arn()
+    );
+    ServiceError::common(Common::AccessDenied, message)
+}
+
+pub(crate) fn upload_too_large() -> ServiceError {
+    // What 50 MB become in base64, as AWS counts the request.
+    let message = "Request must be smaller than 69905067 bytes for the CreateFunction operation";
+    ServiceError::modelled(&REQUEST_ENTITY_TOO_LARGE, message)
+}
+
+pub(crate) fn payload_too_large() -> ServiceError {
+    user(errors::request_too_large_exception(format!(
+        "Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
+    )))
+}
+
+pub(crate) fn invalid_payload(why: impl std::fmt::Display) -> ServiceError {
+    user(errors::invalid_request_content_exception(format!("Could not parse request body into json: {why}")))
+}
+
+pub(crate) fn invalid_client_context() -> ServiceError {
+    let message = "Client context must be a valid Base64-encoded JSON object.";
+    user(errors::invalid_request_content_exception(message))
+}
+
+/// Why a text names no function, asked for in `region`.
+pub(crate) fn name_error(error: NameError, region: &str) -> ServiceError {
+    match error {
+        NameError::Form => {
+            invalid_parameter("The function name is no name, partial ARN or ARN of a function.")
+        }
+        NameError::TooLong(name) => ServiceError::common(
+            Common::Validation,
+            format!(
+                "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member \
+                 must have length less than or equal to {NAME_LENGTH_MAX}"
+            ),
+        ),
+        NameError::OtherRegion(other) => user(errors::resource_not_found_exception(format!(
+            "Functions from '{other}' are not reachable in this region ('{region}')"
+        ))),
+        NameError::QualifiersDiffer => invalid_parameter(
+            "The derived qualifier from the function name does not match the specified qualifier.",
+        ),
+    }
+}
+
+pub(crate) fn other_account(account: AccountId) -> ServiceError {
+    let message = format!("A function of the account {account} cannot be created by another account.");
+    ServiceError::common(Common::AccessDenied, message)
+}
+
+fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ServiceError {
+    errors::service_exception("The service encountered an internal error. Please try again.")
+        .with("Type", "Service")
+        .because(cause)
+}
+
+/// An invocation that did not happen.
+pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
+    match error {
+        InvokeError::Throttled(_) => user(errors::too_many_requests_exception("Rate Exceeded."))
+            .with("Reason", "ConcurrentInvocationLimitExceeded")
+            .because(error),
+        InvokeError::TooLarge(_) => payload_too_large(),
+        InvokeError::Unsupported(why) => errors::invalid_runtime_exception(why).with("Type", "User"),
+        InvokeError::Host(_) | InvokeError::Stopping => service_failure(error),
+    }
+}
+
+impl From<VariablesError> for ServiceError {
+    fn from(error: VariablesError) -> Self {
+        invalid_parameter(error.0)
+    }
+}
+
+impl From<ArchiveError> for ServiceError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Empty => invalid_parameter("Uploaded file must be a non-empty zip"),
+            ArchiveError::TooLarge => invalid_parameter("Unzipped size must be smaller than 262144000 bytes"),
+            other => invalid_parameter(
+                "Could not unzip uploaded file. Please check your file, then try to upload again.",
+            )
+            .because(other),
+        }
+    }
+}
+
+impl From<UnpackError> for ServiceError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Archive(error) => error.into(),
+            UnpackError::Io(error) => service_failure(error),
+        }
+    }
+}
+
+/// Why a transaction came to nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The store's reason.
+    Store(StoreError),
+    /// The rules'.
+    Refused(ServiceError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Failure> for ServiceError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => service_failure(error),
+            Failure::Refused(error) => error,
+        }
+    }
+}

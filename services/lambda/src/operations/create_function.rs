@@ -1,0 +1,109 @@
+//! `CreateFunction`: checks, unpacks and keeps a function; when it answers, the function can be invoked.
+
+use std::sync::Arc;
+
+use apus_kernel::{Access, Arn, Context, Resource};
+use apus_model_lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
+use apus_schema::{Fault, ServiceError};
+
+use crate::code::package::Package;
+use crate::describe::{Detail, configuration};
+use crate::errors::{self, Failure};
+use crate::function_name::{self, FunctionId, FunctionReference};
+use crate::settings::Settings;
+use crate::store::FunctionRecord;
+use crate::{Lambda, code_source, resolve, role_sessions, store};
+
+pub(crate) const ACCESS: Access<CreateFunction> =
+    Access::new("lambda:CreateFunction", |input: &CreateFunctionRequest, caller| {
+        resolve::resources(&input.function_name, None, caller)
+    });
+
+pub(crate) async fn create_function(
+    lambda: Arc<Lambda>,
+    context: Context,
+    input: CreateFunctionRequest,
+) -> Result<FunctionConfiguration, ServiceError> {
+    let function = new_function(&context, &input.function_name)?;
+    let settings = Settings::of(&input, &function.id.name)?;
+    check_role(&context, &function.id, &input.role).await?;
+    let id = function.id.clone();
+    let exists = lambda.store.read(|tx| async move { store::function(&tx, &id).await });
+    if exists.await.map_err(Failure::from)?.is_some() {
+        return Err(errors::function_exists(&function.id.name));
+    }
+    let package = code_source::package(&context, &input.code).await?;
+    // Unpacked before it is acknowledged: a package that cannot be unpacked is never kept.
+    let bytes = package.bytes.clone();
+    let _unpacked = lambda.code.get(package.hash, async { Ok::<_, ServiceError>(bytes) }).await?;
+    let record = record(&lambda, settings, input.role, &package);
+    keep(&lambda, &function, &record, &package).await
+}
+
+/// The function to be made: of the caller's account, unqualified.
+fn new_function(context: &Context, text: &str) -> Result<FunctionReference, ServiceError> {
+    let caller = &context.caller;
+    let function = function_name::parse(text, None, caller.account, &caller.region)
+        .map_err(|error| errors::name_error(error, caller.region.as_str()))?;
+    if function.id.account != caller.account {
+        return Err(errors::other_account(function.id.account));
+    }
+    if function.qualifier.is_some() {
+        return Err(errors::invalid_parameter("The name of a new function must not have a qualifier."));
+    }
+    Ok(function)
+}
+
+/// The caller may pass the role, and Lambda may assume it.
+async fn check_role(context: &Context, id: &FunctionId, role: &str) -> Result<(), ServiceError> {
+    let arn: Arn = role.parse().map_err(|_| errors::invalid_parameter("The role is no ARN of a role."))?;
+    if arn.account != id.account.as_str() {
+        return Err(errors::cross_account_role());
+    }
+    context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
+    match role_sessions::assume(context, id, role).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
+        Err(error) => Err(error),
+    }
+}
+
+fn record(lambda: &Lambda, settings: Settings, role: String, package: &Package) -> FunctionRecord {
+    FunctionRecord {
+        runtime: settings.runtime,
+        role,
+        handler: settings.handler,
+        description: settings.description,
+        timeout_secs: settings.timeout_secs,
+        memory_mb: settings.memory_mb,
+        tmp_mb: settings.tmp_mb,
+        variables: settings.variables,
+        architecture: settings.architecture,
+        log_group: settings.log_group,
+        tags: settings.tags,
+        revision: lambda.env.uuid_v4(),
+        modified_at_micros: lambda.env.now().as_micros(),
+        code_sha256: package.hash.as_bytes().to_vec(),
+        code_bytes: package.bytes.len() as u64,
+    }
+}
+
+async fn keep(
+    lambda: &Lambda,
+    function: &FunctionReference,
+    record: &FunctionRecord,
+    package: &Package,
+) -> Result<FunctionConfiguration, ServiceError> {
+    let kept = lambda.store.transact(|tx| {
+        let (id, record, code) = (function.id.clone(), record.clone(), package.bytes.clone());
+        async move {
+            if store::function(&tx, &id).await?.is_some() {
+                return Err(Failure::from(errors::function_exists(&id.name)));
+            }
+            store::put_function(&tx, &id, &record, &code);
+            Ok(())
+        }
+    });
+    kept.await?;
+    Ok(configuration(function, record, Detail::Full).map_err(Failure::from)?)
+}

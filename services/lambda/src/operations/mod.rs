@@ -1,0 +1,8 @@
+//! The operations, one file each.
+
+pub(crate) mod create_function;
+pub(crate) mod delete_function;
+pub(crate) mod get_function;
+pub(crate) mod get_function_configuration;
+pub(crate) mod invoke;
+pub(crate) mod list_functions;
