@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use apus_schema::{Operation, ServiceError};
 
-use crate::{Arn, Caller, Context};
+use crate::{AccountId, Arn, Caller, Context};
 
 /// A future of the ports, which are used behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,8 +62,34 @@ pub struct AccessRequest<'a> {
     pub action: &'static str,
     /// What it touches.
     pub resource: Resource,
+    /// Whose resource it is: the account in its name, or else the one that the caller calls for.
+    pub owner: AccountId,
+    /// The resource's own policy, where its handler knows one.
+    pub resource_policy: Option<ResourcePolicy<'a>>,
     /// Condition keys: `aws:SourceIp` and the like, each with its values.
     pub conditions: BTreeMap<String, Vec<String>>,
+}
+
+/// A resource's own policy: it may let in whom his own policies do not, and others' principals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResourcePolicy<'a> {
+    /// The document, as JSON.
+    pub document: &'a str,
+    /// Nobody gets in whom it does not allow, whatever his own policies say: a role's trust policy.
+    pub must_allow: bool,
+}
+
+impl<'a> AccessRequest<'a> {
+    /// Whether the call may do that, as far as the door knows. A handler that knows more sets it.
+    pub fn new(context: &'a Context, action: &'static str, resource: Resource) -> Self {
+        let named = match &resource {
+            Resource::Arn(arn) => arn.account.parse().ok(),
+            Resource::All => None,
+        };
+        let owner = named.unwrap_or(context.caller.account);
+        let conditions = context.condition_keys();
+        Self { context, action, resource, owner, resource_policy: None, conditions }
+    }
 }
 
 /// Decides whether a call is allowed. A denial is the error that the caller reads.

@@ -181,11 +181,14 @@ impl Platform {
             {
                 continue;
             }
-            let conditions = context.condition_keys();
-            let request = AccessRequest { context, action, resource, conditions };
-            self.0.authorizer.authorize(&request).await?;
+            self.permit(&AccessRequest::new(context, action, resource)).await?;
         }
         Ok(())
+    }
+
+    /// Asks for permission with what only a handler knows: a resource's policy or owner, the service's condition keys.
+    pub async fn permit(&self, request: &AccessRequest<'_>) -> Result<(), ServiceError> {
+        self.0.authorizer.authorize(request).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Policy documents as they come and go: checked when they come, percent-encoded (RFC 3986) when they go.
 
+use apus_policy::{Kind, Limits, Policy};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::errors::IamError;
@@ -12,12 +13,14 @@ pub(crate) fn encoded(document: &str) -> String {
     utf8_percent_encode(document, RESERVED).to_string()
 }
 
-pub(crate) fn trust_policy(_document: &str) -> Result<(), IamError> {
-    Ok(())
+/// Checks a trust policy: it names principals and no resources.
+pub(crate) fn trust_policy(document: &str) -> Result<(), IamError> {
+    Ok(Policy::parse(document, Kind::Trust, Limits::NONE).map(drop)?)
 }
 
-pub(crate) fn identity_policy(_document: &str) -> Result<(), IamError> {
-    Ok(())
+/// Checks an inline policy: it names resources and no principals.
+pub(crate) fn identity_policy(document: &str) -> Result<(), IamError> {
+    Ok(Policy::parse(document, Kind::Identity, Limits::NONE).map(drop)?)
 }
 
 #[cfg(test)]

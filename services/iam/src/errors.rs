@@ -1,6 +1,7 @@
 //! Rule failures, as the errors of IAM's model.
 
 use apus_model_iam::errors;
+use apus_policy::ParseError;
 use apus_schema::{Common, ServiceError};
 use apus_store::StoreError;
 
@@ -10,13 +11,19 @@ use crate::role::RoleError;
 #[derive(Debug)]
 pub(crate) enum IamError {
     Role(RoleError),
-    Malformed(String),
+    Malformed(ParseError),
     Store(StoreError),
 }
 
 impl From<RoleError> for IamError {
     fn from(error: RoleError) -> Self {
         Self::Role(error)
+    }
+}
+
+impl From<ParseError> for IamError {
+    fn from(error: ParseError) -> Self {
+        Self::Malformed(error)
     }
 }
 
@@ -30,7 +37,7 @@ impl From<IamError> for ServiceError {
     fn from(error: IamError) -> Self {
         match error {
             IamError::Role(error) => of_role(&error),
-            IamError::Malformed(error) => errors::malformed_policy_document_exception(error),
+            IamError::Malformed(error) => errors::malformed_policy_document_exception(error.to_string()),
             IamError::Store(error @ StoreError::Conflict { .. }) => {
                 let message = "Multiple requests to change this object were submitted simultaneously.";
                 errors::concurrent_modification_exception(message).because(error)

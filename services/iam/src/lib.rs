@@ -5,10 +5,8 @@
 
 mod answers;
 mod authorizer;
-mod denial;
 mod documents;
 mod errors;
-mod evaluation;
 mod operations;
 mod page;
 mod parsed;

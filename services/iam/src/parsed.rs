@@ -3,12 +3,24 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apus_env::HashMap;
+use apus_policy::{Attached, Kind, Limits, ParseError, Policy};
 
-use crate::evaluation::{Named, Unreadable, parse};
 use crate::role::Role;
 
 /// Roles whose policies are kept parsed; one more, and all are forgotten and parsed again as they are asked for.
 const ROLES_MAX: usize = 4_096;
+
+/// An inline policy under its name.
+pub(crate) struct Named {
+    name: String,
+    policy: Policy,
+}
+
+impl Named {
+    pub(crate) fn attached(&self) -> Attached<'_> {
+        Attached { name: &self.name, policy: &self.policy }
+    }
+}
 
 /// By role id.
 #[derive(Default)]
@@ -22,16 +34,14 @@ struct Parsed {
 
 impl ParsedPolicies {
     /// The role's policies.
-    pub(crate) fn of(&self, role: &Role) -> Result<Arc<[Named]>, Unreadable> {
+    pub(crate) fn of(&self, role: &Role) -> Result<Arc<[Named]>, ParseError> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(parsed) = kept.get(&role.id)
             && parsed.revision == role.revision
         {
             return Ok(Arc::clone(&parsed.policies));
         }
-        let documents = role.inline_policies.iter();
-        let policies =
-            documents.map(|(name, document)| parse(name, document)).collect::<Result<Arc<[_]>, _>>()?;
+        let policies = role.inline_policies.iter().map(parse).collect::<Result<Arc<[_]>, _>>()?;
         if kept.len() >= ROLES_MAX {
             kept.clear();
         }
@@ -39,4 +49,9 @@ impl ParsedPolicies {
         kept.insert(role.id.clone(), parsed);
         Ok(policies)
     }
+}
+
+fn parse((name, document): (&String, &String)) -> Result<Named, ParseError> {
+    let policy = Policy::parse(document, Kind::Identity, Limits::NONE)?;
+    Ok(Named { name: name.clone(), policy })
 }

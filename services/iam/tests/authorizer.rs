@@ -2,7 +2,7 @@
 
 mod common;
 
-use apus_kernel::{AccountId, Arn, Caller, Principal, Region, Resource};
+use apus_kernel::{AccessRequest, AccountId, Arn, Caller, Principal, Region, Resource, ResourcePolicy};
 use apus_model_iam::{
     CreateRole, DeleteRole, DeleteRolePolicy, DeleteRolePolicyRequest, DeleteRoleRequest, GetRole,
     GetRoleRequest,
@@ -55,9 +55,6 @@ fn a_root_may_do_everything_in_its_own_account_and_nothing_elsewhere() {
         let intruder = Caller { account: AccountId::DEVELOPMENT, ..other.clone() };
         assert_ne!(ask(&bench, &intruder, "sqs:ListQueues", Resource::All).await, "allowed");
         assert_ne!(ask(&bench, &intruder, "s3:GetObject", arn("arn:aws:s3:::bucket/key")).await, "allowed");
-        // Whose trust policy was asked by STS before.
-        let role = arn("arn:aws:iam::000000000000:role/worker");
-        assert_eq!(ask(&bench, &other, "sts:AssumeRole", role).await, "allowed");
     });
 }
 
@@ -70,7 +67,7 @@ fn a_part_of_the_platform_may_do_what_the_table_says_and_nobody_nothing() {
         assert_eq!(
             ask(&bench, &service("sts.amazonaws.com"), "iam:DeleteRole", role()).await,
             "User: sts.amazonaws.com is not authorized to perform: iam:DeleteRole on resource: \
-             arn:aws:iam::000000000000:role/worker because no identity-based policy allows the iam:DeleteRole action"
+             arn:aws:iam::000000000000:role/worker because no resource-based policy allows the iam:DeleteRole action"
         );
         assert_ne!(ask(&bench, &service("evil.amazonaws.com"), "iam:GetRole", role()).await, "allowed");
         let nobody = Caller { principal: Principal::Anonymous, ..root("000000000000") };
@@ -97,6 +94,9 @@ fn a_session_may_do_what_its_roles_policies_allow() {
                         sqs:ReceiveMessage on resource: arn:aws:sqs:us-east-1:000000000000:jobs because no \
                         identity-based policy allows the sqs:ReceiveMessage action";
         assert!(denied.starts_with(expected), "{denied}");
+        let hint = ". Statement 0 of identity-based policy \"own\" would have allowed it, but its actions do not \
+                    include this one.";
+        assert!(denied.ends_with(hint), "{denied}");
         let elsewhere = arn("arn:aws:sqs:us-east-1:000000000000:other");
         assert_ne!(ask(&bench, &worker, "sqs:SendMessage", elsewhere).await, "allowed");
         let foreign = arn("arn:aws:sqs:us-east-1:123456789012:jobs");
@@ -106,7 +106,9 @@ fn a_session_may_do_what_its_roles_policies_allow() {
         // A deny in another policy wins, and goes when it goes.
         bench.put("worker", "not", &policy("Deny", "*", "*")).await.expect("put");
         let denied = ask_for_queue(&bench, &worker, "sqs:SendMessage").await;
-        assert!(denied.ends_with("jobs with an explicit deny in an identity-based policy"), "{denied}");
+        let expected = "jobs with an explicit deny in an identity-based policy. Denied by statement 0 of \
+                        identity-based policy \"not\".";
+        assert!(denied.ends_with(expected), "{denied}");
         let remove = DeleteRolePolicyRequest { role_name: "worker".into(), policy_name: "not".into() };
         bench.call::<DeleteRolePolicy>(remove.clone()).await.expect("deleted");
         assert_eq!(ask_for_queue(&bench, &worker, "sqs:SendMessage").await, "allowed");
@@ -135,7 +137,7 @@ fn a_session_policy_bounds_and_never_adds() {
         assert!(denied.contains("because no identity-based policy allows the s3:ListBucket"), "{denied}");
         let denying = with(policy("Deny", "sqs:*", "*"));
         let denied = ask_for_queue(&bench, &denying, "sqs:SendMessage").await;
-        assert!(denied.ends_with("with an explicit deny in a session policy"), "{denied}");
+        assert!(denied.contains("with an explicit deny in a session policy. "), "{denied}");
         // What cannot be read allows nothing.
         assert_ne!(ask_for_queue(&bench, &with("{".into()), "sqs:SendMessage").await, "allowed");
     });
@@ -209,4 +211,57 @@ fn a_soft_instance_lets_everybody_through() {
             assert_eq!(ask_for_queue(&bench, &root("123456789012"), "sqs:DeleteQueue").await, "allowed");
         },
     );
+}
+
+#[test]
+fn a_resources_own_policy_has_its_say() {
+    enforced(async |bench| {
+        let trust = |principal: &str| {
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},
+                "Action":"sts:AssumeRole"}}}}"#
+            )
+        };
+        let own = r#"{"AWS":"arn:aws:iam::000000000000:root"}"#;
+        let theirs = r#"{"AWS":"123456789012"}"#;
+        let role = r#"{"AWS":"arn:aws:iam::000000000000:role/worker"}"#;
+        let lambda = r#"{"Service":"lambda.amazonaws.com"}"#;
+        let everybody = r#"{"AWS":"*"}"#;
+        let worker = session(&bench.role("worker", &[]).await, "one");
+        let allowed = policy("Allow", "sts:AssumeRole", "*");
+        let able = session(&bench.role("able", &[("own", &allowed)]).await, "one");
+        let service = |name| Caller::service(name, AccountId::DEVELOPMENT, Region::default());
+        let gone = Principal::RoleSession {
+            account: AccountId::DEVELOPMENT,
+            role: "gone".into(),
+            role_id: "AROAGONE".into(),
+            session: "one".into(),
+        };
+        let gone = Caller { principal: gone, ..root("000000000000") };
+        for (caller, principal, expected) in [
+            (&root("000000000000"), own, true),
+            (&root("000000000000"), theirs, false),
+            (&root("000000000000"), lambda, false),
+            (&root("123456789012"), own, false),
+            (&root("123456789012"), theirs, true),
+            (&worker, own, false),
+            (&worker, role, true),
+            (&worker, everybody, true),
+            (&able, own, true),
+            (&able, role, false),
+            (&able, theirs, false),
+            (&service("lambda.amazonaws.com"), lambda, true),
+            (&service("lambda.amazonaws.com"), own, false),
+            (&service("sts.amazonaws.com"), lambda, false),
+            (&gone, everybody, false),
+        ] {
+            let context = bench.context(caller.clone());
+            let resource = arn("arn:aws:iam::000000000000:role/target");
+            let document = trust(principal);
+            let resource_policy = Some(ResourcePolicy { document: &document, must_allow: true });
+            let request = AccessRequest::new(&context, "sts:AssumeRole", resource);
+            let answer = bench.platform.permit(&AccessRequest { resource_policy, ..request }).await;
+            assert_eq!(answer.is_ok(), expected, "{} asks {principal}: {answer:?}", caller.principal);
+        }
+    });
 }

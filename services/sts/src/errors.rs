@@ -4,6 +4,7 @@ use std::fmt;
 
 use apus_kernel::{Arn, Principal};
 use apus_model_sts::errors;
+use apus_policy::ParseError;
 use apus_schema::{Common, ServiceError};
 
 use crate::policies::SESSION_POLICY_CHARACTERS_MAX;
@@ -11,13 +12,19 @@ use crate::policies::SESSION_POLICY_CHARACTERS_MAX;
 /// Why an operation of STS fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StsError {
-    InvalidArn { arn: String },
-    NotAuthorized { caller: Principal, role: Arn },
+    InvalidArn {
+        arn: String,
+    },
+    /// The role is not there: in the words for one that trusts others.
+    NotAuthorized {
+        caller: Principal,
+        role: Arn,
+    },
     BeyondTheRolesMaximum,
     BeyondTheChainsMaximum,
     PolicyTooLong,
     PolicyTooLarge,
-    MalformedPolicy { reason: String },
+    MalformedPolicy(ParseError),
 }
 
 impl fmt::Display for StsError {
@@ -25,7 +32,9 @@ impl fmt::Display for StsError {
         match self {
             Self::InvalidArn { arn } => write!(f, "{arn} is invalid"),
             Self::NotAuthorized { caller, role } => {
-                write!(f, "User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}")
+                let refused = "is not authorized to perform: sts:AssumeRole on resource";
+                let reason = "because no resource-based policy allows the sts:AssumeRole action";
+                write!(f, "User: {caller} {refused}: {role} {reason}")
             }
             Self::BeyondTheRolesMaximum => {
                 f.write_str("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
@@ -39,7 +48,7 @@ impl fmt::Display for StsError {
                  Member must have length less than or equal to {SESSION_POLICY_CHARACTERS_MAX}"
             ),
             Self::PolicyTooLarge => f.write_str("The session policy does not fit a session token."),
-            Self::MalformedPolicy { reason } => f.write_str(reason),
+            Self::MalformedPolicy(error) => error.fmt(f),
         }
     }
 }
@@ -49,7 +58,7 @@ impl From<StsError> for ServiceError {
         let message = error.to_string();
         match error {
             StsError::NotAuthorized { .. } => Self::common(Common::AccessDenied, message),
-            StsError::MalformedPolicy { .. } => errors::malformed_policy_document_exception(message),
+            StsError::MalformedPolicy(_) => errors::malformed_policy_document_exception(message),
             StsError::PolicyTooLarge => errors::packed_policy_too_large_exception(message),
             StsError::InvalidArn { .. }
             | StsError::BeyondTheRolesMaximum

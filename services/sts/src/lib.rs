@@ -13,7 +13,6 @@ mod policies;
 mod role;
 mod seal;
 mod session;
-mod trust;
 
 use apus_kernel::Service;
 use apus_model_sts::SERVICE;

@@ -1,5 +1,7 @@
 //! Session policies: checked when a session is asked for, sealed into its token, weighed by the authorizer.
 
+use apus_policy::{Kind, Limits, Policy};
+
 use crate::errors::StsError;
 
 /// Characters of a session policy.
@@ -11,5 +13,6 @@ pub(crate) fn check_session_policy(document: &str) -> Result<i32, StsError> {
     if characters > SESSION_POLICY_CHARACTERS_MAX {
         return Err(StsError::PolicyTooLong);
     }
+    Policy::parse(document, Kind::Identity, Limits::NONE).map_err(StsError::MalformedPolicy)?;
     Ok((characters * 100).div_ceil(SESSION_POLICY_CHARACTERS_MAX) as i32)
 }

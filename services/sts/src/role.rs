@@ -1,7 +1,5 @@
 //! The role that somebody wants to become: found by its name, read through IAM.
 
-use std::collections::BTreeMap;
-
 use apus_kernel::{AccountId, Arn, Caller, Context};
 use apus_model_iam::errors::NO_SUCH_ENTITY_EXCEPTION;
 use apus_model_iam::{GetRole, GetRoleRequest};
@@ -10,7 +8,6 @@ use percent_encoding::percent_decode_str;
 
 use crate::errors::StsError;
 use crate::session::SECONDS_DEFAULT;
-use crate::trust::{Candidate, Trust, decide};
 
 /// Whom STS reads roles as.
 const STS: &str = "sts.amazonaws.com";
@@ -44,18 +41,7 @@ pub(crate) struct AssumableRole {
     pub(crate) name: String,
     pub(crate) id: String,
     pub(crate) session_seconds_max: i32,
-    trust_policy: String,
-}
-
-impl AssumableRole {
-    /// What the role's trust policy says to the candidate.
-    pub(crate) fn trust(
-        &self,
-        candidate: &Candidate,
-        conditions: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Trust, ServiceError> {
-        decide(&self.trust_policy, candidate, conditions).map_err(ServiceError::internal)
-    }
+    pub(crate) trust_policy: String,
 }
 
 /// The role of that name, if there is one.

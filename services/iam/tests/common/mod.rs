@@ -79,7 +79,7 @@ pub(crate) fn run_with<A: Authorizer>(authorizer: impl FnOnce(&Store) -> A, test
     simulator.run(async {
         let store = Store::memory(&env);
         let services = vec![apus_service_iam::service(env.clone(), store.clone())];
-        let platform = Platform::start(env.clone(), services, authorizer(&store));
+        let platform = Platform::start(env.clone(), services, Vec::new(), authorizer(&store));
         test(Bench { env, store, platform }).await;
     });
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apus_kernel::{Access, AccountId, Arn, Context, Principal};
+use apus_kernel::{Access, AccessRequest, AccountId, Arn, Context, Principal, ResourcePolicy};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::ServiceError;
 
@@ -10,11 +10,10 @@ use crate::access_key::{KEY_RANDOM, SECRET_RANDOM, secret_access_key, temporary_
 use crate::errors::{self, StsError};
 use crate::role::{AssumableRole, RoleName, find};
 use crate::seal::NONCE_BYTES;
-use crate::session::{Session, SessionRequest};
-use crate::trust::{Candidate, Trust};
+use crate::session::{Session, SessionRequest, expiry};
 use crate::{Sts, policies};
 
-/// The handler asks for permission itself, for the role's trust policy decides whether the caller's own counts.
+/// The handler asks for permission itself, for the role's trust policy has its say.
 pub(crate) const ACCESS: Access<AssumeRole> = Access::free("sts:AssumeRole");
 
 pub(crate) async fn assume_role(
@@ -46,7 +45,7 @@ pub(crate) async fn assume_role(
         role_id: role.id,
         name: input.role_session_name,
         issued_at_micros: context.now.as_micros(),
-        expires_at_micros: crate::session::expiry(context.now, seconds).as_micros(),
+        expires_at_micros: expiry(context.now, seconds).as_micros(),
         policy: input.policy,
     };
     let session_token = sts.sealer.seal(&session, nonce).ok_or(StsError::PolicyTooLarge)?;
@@ -71,26 +70,17 @@ async fn permitted(
     name: &RoleName,
     input: &AssumeRoleRequest,
 ) -> Result<AssumableRole, ServiceError> {
-    let denied =
-        || StsError::NotAuthorized { caller: context.caller.principal.clone(), role: name.arn.clone() };
     let role = find(context, name.account, &name.name).await?.filter(|role| role.arn == name.arn);
+    let caller = &context.caller.principal;
+    let denied = || StsError::NotAuthorized { caller: caller.clone(), role: name.arn.clone() };
     let role = role.ok_or_else(denied)?;
-    let Some(candidate) = Candidate::of(context).await? else { return Err(denied().into()) };
-    let mut conditions = context.condition_keys();
-    candidate.complete(&mut conditions);
-    conditions.insert("sts:RoleSessionName".into(), vec![input.role_session_name.clone()]);
+    let mut request = AccessRequest::new(context, ACCESS.action, role.arn.clone().into());
+    request.resource_policy = Some(ResourcePolicy { document: &role.trust_policy, must_allow: true });
+    request.conditions.insert("sts:RoleSessionName".into(), vec![input.role_session_name.clone()]);
     if let Some(id) = &input.external_id {
-        conditions.insert("sts:ExternalId".into(), vec![id.clone()]);
+        request.conditions.insert("sts:ExternalId".into(), vec![id.clone()]);
     }
-    let trust = role.trust(&candidate, &conditions)?;
-    match trust {
-        Trust::None => return Err(denied().into()),
-        // Within the account, a policy that names the caller is permission enough.
-        Trust::OfTheCaller if candidate.account.is_none_or(|account| account == name.account) => {}
-        Trust::OfTheCaller | Trust::OfItsAccount => {
-            context.platform().authorize(context, ACCESS.action, [role.arn.clone().into()]).await?;
-        }
-    }
+    context.platform().permit(&request).await?;
     Ok(role)
 }
 
