@@ -4,7 +4,8 @@
 
 use apus_time::Timestamp;
 
-/// The conditions of a read.
+/// The conditions of a read, by their headers' names.
+#[expect(clippy::struct_field_names, reason = "the names are the headers'")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadConditions {
     pub(crate) if_match: Option<String>,

@@ -8,7 +8,7 @@ pub(crate) fn url_encode(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                encoded.push(byte.into())
+                encoded.push(byte.into());
             }
             b' ' => encoded.push('+'),
             _ => write!(encoded, "%{byte:02X}").expect("a string takes everything"),

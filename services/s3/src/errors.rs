@@ -36,7 +36,6 @@ const INVALID_STORAGE_CLASS: Code = ("InvalidStorageClass", 400);
 const KEY_TOO_LONG: Code = ("KeyTooLongError", 400);
 const METADATA_TOO_LARGE: Code = ("MetadataTooLarge", 400);
 const MISSING_CONTENT_LENGTH: Code = ("MissingContentLength", 411);
-const NOT_IMPLEMENTED: Code = ("NotImplemented", 501);
 const NOT_MODIFIED: Code = ("NotModified", 304);
 const OPERATION_ABORTED: Code = ("OperationAborted", 409);
 const PRECONDITION_FAILED: Code = ("PreconditionFailed", 412);
@@ -156,8 +155,11 @@ pub(crate) fn invalid_request(message: impl Into<String>) -> ServiceError {
 
 /// What S3 has and Apus has not, by the header or parameter that asked for it.
 pub(crate) fn not_implemented(header: &'static str) -> ServiceError {
-    new(NOT_IMPLEMENTED, "A header you provided implies functionality that is not implemented")
-        .with_element("Header", header)
+    ServiceError::common(
+        Common::NotSupported,
+        "A header you provided implies functionality that is not implemented",
+    )
+    .with_element("Header", header)
 }
 
 pub(crate) fn acls_not_supported() -> ServiceError {

@@ -74,16 +74,12 @@ impl<T> Listing<T> {
             self.truncated = self.entries_max > 0;
             return Next::Full;
         }
-        match self.common_prefix(key) {
-            Some(common) => {
-                self.entries.push(Entry::CommonPrefix(common.clone()));
-                Next::Behind(common)
-            }
-            None => {
-                self.entries.push(Entry::Object(key.to_owned(), object()));
-                Next::Row
-            }
+        if let Some(common) = self.common_prefix(key) {
+            self.entries.push(Entry::CommonPrefix(common.clone()));
+            return Next::Behind(common);
         }
+        self.entries.push(Entry::Object(key.to_owned(), object()));
+        Next::Row
     }
 
     fn common_prefix(&self, key: &str) -> Option<String> {

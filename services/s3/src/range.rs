@@ -56,17 +56,19 @@ fn split(header: &str) -> Option<(Option<u64>, Option<u64>)> {
         return None;
     }
     let (first, last) = range.trim().split_once('-')?;
-    Some((number(first)?, number(last)?))
+    Some((number(first).ok()?, number(last).ok()?))
 }
 
-/// A number, or its absence; the outer nothing is for what is neither. What exceeds 64 bits is the largest number.
-fn number(text: &str) -> Option<Option<u64>> {
+/// Neither a number nor nothing.
+struct NoNumber;
+
+/// A number, or its absence. What exceeds 64 bits is the largest number.
+fn number(text: &str) -> Result<Option<u64>, NoNumber> {
     let text = text.trim();
-    match text {
-        "" => Some(None),
-        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => Some(Some(text.parse().unwrap_or(u64::MAX))),
-        _ => None,
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NoNumber);
     }
+    Ok((!text.is_empty()).then(|| text.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

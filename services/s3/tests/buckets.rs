@@ -88,7 +88,7 @@ fn what_is_not_supported_is_refused_by_name() {
         assert_refused(world.call::<CreateBucket>(public).await, "InvalidBucketAclWithObjectOwnership", None);
         let locked = CreateBucketRequest { object_lock_enabled_for_bucket: Some(true), ..create("abc") };
         let header = Some(("Header", "x-amz-bucket-object-lock-enabled"));
-        assert_refused(world.call::<CreateBucket>(locked).await, "NotImplemented", header);
+        assert_refused(world.call::<CreateBucket>(locked).await, "NotSupported", header);
         assert_refused(world.call::<HeadBucket>(head("abc")).await, "NoSuchBucket", None);
     });
 }

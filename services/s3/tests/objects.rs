@@ -214,7 +214,7 @@ fn conditions_hold_for_reads_and_writes() {
         let tag = world.put(BUCKET, "key", "new").await;
         put_with(&world, matching(&tag)).await.expect("it matches");
         let refused = put_with(&world, |input| input.if_none_match = Some(tag.clone())).await;
-        assert_refused(refused, "NotImplemented", Some(("Header", "If-None-Match")));
+        assert_refused(refused, "NotSupported", Some(("Header", "If-None-Match")));
 
         let tag = world.put(BUCKET, "key", "newer").await;
         let read = GetObjectRequest { if_none_match: Some(tag.clone()), ..get(BUCKET, "key") };
@@ -400,17 +400,17 @@ fn what_is_not_supported_is_refused_by_name() {
     let refusals: [(Set, &str, Option<&str>); 8] = [
         (
             |i| i.server_side_encryption = Some(ServerSideEncryption::AwsKms),
-            "NotImplemented",
+            "NotSupported",
             Some("x-amz-server-side-encryption"),
         ),
-        (|i| i.tagging = Some("a=b".into()), "NotImplemented", Some("x-amz-tagging")),
+        (|i| i.tagging = Some("a=b".into()), "NotSupported", Some("x-amz-tagging")),
         (
             |i| i.website_redirect_location = Some("/".into()),
-            "NotImplemented",
+            "NotSupported",
             Some("x-amz-website-redirect-location"),
         ),
-        (|i| i.checksum_xxhash3 = Some("x".into()), "NotImplemented", Some("x-amz-checksum-xxhash3")),
-        (|i| i.storage_class = Some(StorageClass::Glacier), "NotImplemented", Some("x-amz-storage-class")),
+        (|i| i.checksum_xxhash3 = Some("x".into()), "NotSupported", Some("x-amz-checksum-xxhash3")),
+        (|i| i.storage_class = Some(StorageClass::Glacier), "NotSupported", Some("x-amz-storage-class")),
         (|i| i.storage_class = Some("COLD".into()), "InvalidStorageClass", None),
         (|i| i.acl = Some(ObjectCannedACL::PublicRead), "AccessControlListNotSupported", None),
         (|i| i.grant_read = Some("id=1".into()), "AccessControlListNotSupported", None),
@@ -435,7 +435,7 @@ fn what_is_not_supported_is_refused_by_name() {
         let input = DeleteObjectRequest { mfa: Some("1 2".into()), ..delete("key") };
         assert_refused(
             world.call::<DeleteObject>(input).await,
-            "NotImplemented",
+            "NotSupported",
             Some(("Header", "x-amz-mfa")),
         );
     });

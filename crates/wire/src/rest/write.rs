@@ -17,6 +17,10 @@ pub(crate) fn write_bound(schema: &Schema, fields: &Fields, response: &mut Respo
             Location::Body | Location::Uri | Location::Query => {}
         }
     }
+    // An answer that says which part it is, is a part (RFC 9110, 15.3.7).
+    if response.status == http::StatusCode::OK && response.headers.contains_key(http::header::CONTENT_RANGE) {
+        response.status = http::StatusCode::PARTIAL_CONTENT;
+    }
 }
 
 fn write_status(value: &Value, response: &mut Response) {

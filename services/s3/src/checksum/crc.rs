@@ -20,7 +20,7 @@ impl Crc {
         Self::start(&TABLES, u32::MAX.into())
     }
 
-    /// CRC-64 of the NVMe command set.
+    /// CRC-64 of the `NVMe` command set.
     pub(crate) fn crc64nvme() -> Self {
         static TABLES: [[u64; 256]; 8] = tables(0x9a6c_9329_ac4b_c9b5);
         Self::start(&TABLES, u64::MAX)

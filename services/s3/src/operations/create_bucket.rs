@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use apus_kernel::{Access, Context, Region};
 use apus_model_s3::{
-    BucketCannedACL, BucketNamespace, CreateBucket, CreateBucketOutput, CreateBucketRequest, ObjectOwnership,
+    BucketCannedACL, BucketLocationConstraint, BucketNamespace, CreateBucket, CreateBucketOutput,
+    CreateBucketRequest, ObjectOwnership,
 };
 use apus_schema::ServiceError;
 
@@ -27,7 +28,7 @@ pub(crate) async fn create_bucket(
     let constraint =
         input.create_bucket_configuration.as_ref().and_then(|set| set.location_constraint.as_ref());
     let endpoint = &context.caller.region;
-    let region = location(endpoint, constraint.map(|constraint| constraint.as_str()))
+    let region = location(endpoint, constraint.map(BucketLocationConstraint::as_str))
         .map_err(|error| errors::location(&error))?;
     let wanted = Bucket { name, owner: context.caller.account, region, created_at: context.now };
     s3.store.transact(|tx| create(tx, wanted.clone(), endpoint)).await?;

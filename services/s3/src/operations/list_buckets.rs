@@ -47,7 +47,7 @@ pub(crate) async fn list_buckets(
     let (buckets, more) = found;
     let last = buckets.last().filter(|_| more).map(|bucket| Position::AfterKey(bucket.name.to_string()));
     Ok(ListBucketsOutput {
-        buckets: Some(buckets.into_iter().map(entry).collect()),
+        buckets: Some(buckets.iter().map(entry).collect()),
         owner: Some(owner::of(account)),
         continuation_token: last.as_ref().and_then(token::write),
         prefix: input.prefix,
@@ -89,7 +89,7 @@ async fn page(
     }
 }
 
-fn entry(bucket: Bucket) -> BucketEntry {
+fn entry(bucket: &Bucket) -> BucketEntry {
     BucketEntry {
         name: Some(bucket.name.to_string()),
         creation_date: Some(bucket.created_at),

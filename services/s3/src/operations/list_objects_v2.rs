@@ -54,7 +54,7 @@ pub(crate) async fn list_objects_v2(
         match entry {
             Entry::Object(key, object) => contents.push(object_entry(encode(&key), &object, shown_owner)),
             Entry::CommonPrefix(prefix) => {
-                common_prefixes.push(CommonPrefix { prefix: Some(encode(&prefix)) })
+                common_prefixes.push(CommonPrefix { prefix: Some(encode(&prefix)) });
             }
         }
     }
