@@ -127,8 +127,8 @@ fn write_etc(etc: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Res
     let mut group = String::from("root:x:0:\n");
     for slot in 0..users {
         let uid = uid_base + slot;
-        passwd.push_str(&format!("sbx_user{slot}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n"));
-        group.push_str(&format!("sbx_user{slot}:x:{uid}:\n"));
+        passwd += &format!("sbx_user{slot}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n");
+        group += &format!("sbx_user{slot}:x:{uid}:\n");
     }
     write(&etc.join("passwd"), &passwd)?;
     write(&etc.join("group"), &group)?;

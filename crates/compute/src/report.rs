@@ -37,7 +37,7 @@ pub(crate) fn report(figures: &Figures<'_>) -> String {
         figures.memory_max_bytes.div_ceil(MIB),
     );
     if let Some(init) = figures.init_duration {
-        line.push_str(&format!("Init Duration: {} ms\t", milliseconds(init)));
+        line += &format!("Init Duration: {} ms\t", milliseconds(init));
     }
     line.push_str(&status_text(figures.status));
     line

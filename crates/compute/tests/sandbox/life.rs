@@ -395,7 +395,7 @@ async fn parallel() {
     let [one, two] = ["one", "two"].map(|name| {
         rig.python(name, waits).with(|spec| {
             spec.ports = ports.clone();
-            spec.timeout = Duration::from_secs(60);
+            spec.timeout = Duration::from_mins(1);
         })
     });
     let all_run = async {
