@@ -78,9 +78,9 @@ async fn measure(rounds: usize) {
             assert_eq!(&*outcome.payload, br#"{"hello": "swift"}"#);
             assert_eq!(outcome.cold.is_some(), turn == 0);
             if turn == 0 {
-                cold.push(took)
+                cold.push(took);
             } else {
-                warm.push(took)
+                warm.push(took);
             }
             init.extend(outcome.init_duration);
         }

@@ -61,7 +61,7 @@ impl ComputeConfig {
             endpoint_hosts: Vec::new(),
             environments_max: 200,
             waiting_max: 1000,
-            idle_max: Duration::from_secs(300),
+            idle_max: Duration::from_mins(5),
             interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
             python_libraries: None,
         }
@@ -267,7 +267,7 @@ impl Inner {
         }
         let mut unheard = Vec::new();
         for action in actions {
-            unheard.extend(self.act(&mut state, action, failure));
+            unheard.extend(self.act(&mut state, &action, failure));
         }
         drop(state);
         for environment in unheard {
@@ -280,7 +280,7 @@ impl Inner {
     fn act(
         self: &Arc<Self>,
         state: &mut State,
-        action: Action,
+        action: &Action,
         failure: Option<&StartFailure>,
     ) -> Option<EnvironmentId> {
         let answer = |state: &mut State, invoke, error| {
@@ -288,7 +288,7 @@ impl Inner {
                 let _ = waiting.assigned.send(Err(StartFailure::Platform(error)));
             }
         };
-        match action {
+        match *action {
             Action::Start(id, invoke) => {
                 if let Some(waiting) = state.waiting.get(&invoke) {
                     let spec = waiting.spec.clone();

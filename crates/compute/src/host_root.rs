@@ -125,11 +125,11 @@ fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
 fn write_etc(etc: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Result<()> {
     let mut passwd = String::from("root:x:0:0:root:/root:/usr/sbin/nologin\n");
     let mut group = String::from("root:x:0:\n");
-    for slot in 0..users {
-        let uid = uid_base + slot;
-        passwd.push_str(&format!("sbx_user{slot}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n"));
-        group.push_str(&format!("sbx_user{slot}:x:{uid}:\n"));
-    }
+    let named = |slot| (slot, uid_base + slot);
+    passwd.extend(
+        (0..users).map(named).map(|(n, uid)| format!("sbx_user{n}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n")),
+    );
+    group.extend((0..users).map(named).map(|(n, uid)| format!("sbx_user{n}:x:{uid}:\n")));
     write(&etc.join("passwd"), &passwd)?;
     write(&etc.join("group"), &group)?;
     let mut names = vec!["localhost", "sandbox"];

@@ -116,3 +116,83 @@ impl State {
         self.slice.drain(..from);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(Option<String>, String)>>);
+
+    impl LineSink for Kept {
+        fn line(&self, request_id: Option<&str>, line: &str) {
+            let line = (request_id.map(str::to_owned), line.to_owned());
+            self.0.lock().expect("no test panics here").push(line);
+        }
+    }
+
+    impl Kept {
+        fn lines(&self) -> Vec<String> {
+            self.0.lock().expect("no test panics here").iter().map(|(_, line)| line.clone()).collect()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lines_do_not_depend_on_how_they_come(lines in prop::collection::vec("[a-zü]{0,20}", 0..20), cuts in prop::collection::vec(1_usize..40, 1..20)) {
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+            let kept = Arc::new(Kept::default());
+            let log = EnvironmentLog::new(kept.clone());
+            let mut rest = text.as_bytes();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (now, later) = rest.split_at(rest.len().min(*cut));
+                log.write(now);
+                rest = later;
+            }
+            prop_assert_eq!(kept.lines(), lines);
+            prop_assert_eq!(log.end(), text);
+            prop_assert_eq!(log.end(), "");
+        }
+    }
+
+    #[test]
+    fn lines_belong_to_the_invocation_under_way_and_the_platform_s_begin_anew() {
+        let kept = Arc::new(Kept::default());
+        let log = EnvironmentLog::new(kept.clone());
+        log.write(b"early\nhalf");
+        log.begin("one");
+        log.platform_line("START");
+        log.write(b"rest");
+        assert_eq!(log.end(), "early\nhalf\nSTART\nrest\n");
+        log.write(b"late\n");
+        let owner = |line: &str| {
+            let kept = kept.0.lock().expect("no test panics here");
+            kept.iter().find(|(_, kept)| kept == line).and_then(|(owner, _)| owner.clone())
+        };
+        assert_eq!(
+            (owner("early"), owner("START"), owner("rest"), owner("late")),
+            (None, Some("one".into()), Some("one".into()), None)
+        );
+    }
+
+    #[test]
+    fn floods_are_cut_but_passed_on() {
+        let kept = Arc::new(Kept::default());
+        let log = EnvironmentLog::new(kept.clone());
+        let line = "ü".repeat(LINE_BYTES_MAX);
+        for _ in 0..3 {
+            log.write(line.as_bytes());
+        }
+        log.write(b"\nlast\n");
+        let slice = log.end();
+        assert!(slice.len() <= SLICE_BYTES_MAX + 4 && slice.ends_with("\nlast\n"), "{}", slice.len());
+        let lines = kept.lines();
+        assert!(lines.iter().all(|line| line.len() <= LINE_BYTES_MAX + 4));
+        assert_eq!(lines.iter().map(String::len).sum::<usize>() - 4, 3 * line.len());
+    }
+}

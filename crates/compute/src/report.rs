@@ -28,19 +28,18 @@ pub(crate) fn start(request_id: &str, version: &str) -> String {
 }
 
 pub(crate) fn report(figures: &Figures<'_>) -> String {
-    let mut line = format!(
-        "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
+    let init = figures
+        .init_duration
+        .map_or_else(String::new, |init| format!("Init Duration: {} ms\t", milliseconds(init)));
+    format!(
+        "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t{init}{}",
         figures.request_id,
         milliseconds(figures.duration),
         figures.billed_ms,
         figures.memory_mb,
         figures.memory_max_bytes.div_ceil(MIB),
-    );
-    if let Some(init) = figures.init_duration {
-        line.push_str(&format!("Init Duration: {} ms\t", milliseconds(init)));
-    }
-    line.push_str(&status_text(figures.status));
-    line
+        status_text(figures.status),
+    )
 }
 
 pub(crate) fn init_report(duration: Duration, status: Status<'_>) -> String {

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use apus_env::Env;
+use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -128,8 +129,7 @@ async fn response(exchange: &Exchange, id: &str, request: Request<Incoming>) -> 
         while let Some(Ok(_)) = body.frame().await {}
         return too_large(exchange, id);
     }
-    let (parts, body) = request.into_parts();
-    let collected = match Limited::new(body, RESPONSE_BYTES_MAX).collect().await {
+    let collected = match Limited::new(request.into_body(), RESPONSE_BYTES_MAX).collect().await {
         Ok(collected) => collected,
         Err(error) if error.is::<http_body_util::LengthLimitError>() => return too_large(exchange, id),
         Err(error) => {
@@ -143,15 +143,22 @@ async fn response(exchange: &Exchange, id: &str, request: Request<Incoming>) -> 
     // A streamed response may fail midway, which its trailers tell.
     let late_error = collected.trailers().and_then(|trailers| {
         let error_type = error_type(trailers)?;
-        let body = trailers.get(ERROR_BODY).map(|body| Bytes::copy_from_slice(body.as_bytes()));
-        Some(Fault { error_type: Some(error_type), body: body.unwrap_or_default() })
+        Some(Fault { error_type: Some(error_type), body: late_body(trailers) })
     });
-    drop(parts);
     let answer = match late_error {
         Some(fault) => Answer::Fault(fault),
         None => Answer::Response(collected.to_bytes()),
     };
     accepted(exchange.answer(id, answer))
+}
+
+/// The report of an error midway: JSON in base64, as trailers carry no JSON.
+fn late_body(trailers: &HeaderMap) -> Bytes {
+    let body = trailers.get(ERROR_BODY).map_or(&b""[..], HeaderValue::as_bytes);
+    match base64::engine::general_purpose::STANDARD.decode(body) {
+        Ok(decoded) => decoded.into(),
+        Err(_) => Bytes::copy_from_slice(body),
+    }
 }
 
 fn too_large(exchange: &Exchange, id: &str) -> Reply {

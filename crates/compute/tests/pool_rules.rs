@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 const ENVIRONMENTS_MAX: usize = 3;
 const WAITING_MAX: usize = 4;
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {

@@ -123,6 +123,8 @@ impl Sandbox for FakeSandbox {
         self.end(Exit::Killed);
     }
 
+    fn initialised(&self) {}
+
     fn ended(&self) -> BoxFuture<'_, Exit> {
         let mut ended = self.ended.subscribe();
         Box::pin(async move {

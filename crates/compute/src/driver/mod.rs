@@ -41,6 +41,9 @@ pub trait Sandbox: Send + Sync {
     /// Ends it: every process inside dies. Harmless when it has ended already.
     fn kill(&self);
 
+    /// Ends the burst of processor weight with which it starts; from now on it has what its memory buys.
+    fn initialised(&self);
+
     /// Waits until nothing of it is left, and says how it ended. May be called again; the answer stays.
     fn ended(&self) -> BoxFuture<'_, Exit>;
 
@@ -79,7 +82,7 @@ pub struct SandboxSpec {
     /// Its memory limit, in bytes.
     #[n(4)]
     pub memory_bytes: u64,
-    /// Its weight when processors are short, in thousandths of one.
+    /// Its weight when processors are short, in thousandths of one, once it has initialised.
     #[n(5)]
     pub cpu_milli: u32,
     /// How many processes and threads it may have.

@@ -97,6 +97,7 @@ impl Environment {
                 Err(StartError::Entrypoint(why)) => (Failure::Entrypoint(why), None),
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
                     Ok(()) => {
+                        sandbox.initialised();
                         let birth = Birth {
                             init_duration: env.monotonic().saturating_sub(begun),
                             reason: blueprint.reason,

@@ -1,6 +1,7 @@
 """Runs a handler: takes events from the Runtime API, leaves responses there.
 
-Imports as little as it can before the function's own code: every module costs at each cold start.
+Imports as little as it can before the function's own code, and leaves to other files what most starts do without:
+every module and every line costs at each cold start.
 """
 
 import sys
@@ -11,6 +12,15 @@ from time import time
 
 API = "/2018-06-01/runtime/"
 RESPONSE_BYTES_READ = 65536
+
+
+def ours(name):
+    """Runs another file of ours, wherever the function lets Python look for modules by now."""
+    path = __file__.rpartition("/")[0] + f"/apus/{name}.py"
+    names = {"__name__": name, "__file__": path}
+    with open(path, encoding="utf-8") as file:
+        exec(compile(file.read(), path, "exec"), names)
+    return names
 
 
 class Api:
@@ -157,7 +167,7 @@ class LoggingHook:
 
         def exec_module(module):
             execute(module)
-            configure_logging(module)
+            ours("logging_format")["configure"](module, RequestId)
 
         try:
             spec.loader.exec_module = exec_module
@@ -174,62 +184,6 @@ class LoaderAround:
 
     def create_module(self, spec):
         return self.loader.create_module(spec)
-
-
-def configure_logging(logging):
-    class Handler(logging.Handler):
-        def emit(self, record):
-            try:
-                sys.stdout.write(self.format(record))
-                sys.stdout.flush()
-            except Exception:
-                self.handleError(record)
-
-    class WithRequestId(logging.Filter):
-        def filter(self, record):
-            record.aws_request_id = RequestId.current
-            return True
-
-    from time import gmtime
-
-    from os import environ
-
-    logging.Formatter.converter = staticmethod(gmtime)
-    handler = Handler()
-    if environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
-        handler.setFormatter(json_formatter(logging))
-    else:
-        handler.setFormatter(
-            logging.Formatter(
-                "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S"
-            )
-        )
-    handler.addFilter(WithRequestId())
-    logging.root.addHandler(handler)
-    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "")
-    levels = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
-    if level in levels:
-        logging.root.setLevel(levels[level])
-
-
-def json_formatter(logging):
-    class JsonFormatter(logging.Formatter):
-        def format(self, record):
-            entry = {
-                "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
-                "level": record.levelname,
-                "message": record.getMessage(),
-                "logger": record.name,
-            }
-            if record.exc_info:
-                entry["errorType"] = record.exc_info[0].__name__
-                entry["errorMessage"] = str(record.exc_info[1])
-                entry["stackTrace"] = self.formatException(record.exc_info).split("\n")
-            if record.aws_request_id:
-                entry["requestId"] = record.aws_request_id
-            return json.dumps(entry) + "\n"
-
-    return JsonFormatter()
 
 
 class Quitter:
@@ -286,27 +240,13 @@ def load(handler):
         ) from None
 
 
-def describe(error, request_id):
-    """The report that callers see, and the text for the log."""
-    if isinstance(error, Fault):
-        kind, message, trace = error.kind, str(error), error.trace
-    else:
-        import traceback
-
-        kind, message = type(error).__name__, str(error)
-        frames = traceback.extract_tb(error.__traceback__)
-        # The first frames are this file's and the import machinery's that it called.
-        while frames and (frames[0].filename == __file__ or frames[0].filename.startswith("<frozen importlib")
-                          or frames[0].filename.endswith("/importlib/__init__.py")):
-            frames.pop(0)
-        trace = traceback.format_list(frames)
-    report = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": trace}
-    text = f"[ERROR] {kind}: {message}\nTraceback (most recent call last):\n{''.join(trace)}"
-    return report, text.rstrip("\n") + "\n"
-
-
 def tell(api, path, error, request_id):
-    report, text = describe(error, request_id)
+    if isinstance(error, Fault):
+        known = error.kind, str(error), error.trace
+    else:
+        known = ours("exceptions")["describe"](error, __file__)
+    report = {"errorMessage": known[1], "errorType": known[0], "requestId": request_id, "stackTrace": known[2]}
+    text = f"[ERROR] {known[0]}: {known[1]}\nTraceback (most recent call last):\n{''.join(known[2])}".rstrip("\n") + "\n"
     flush(text)
     kind = report["errorType"].encode("ascii", "replace").decode()
     api.post(path, json.dumps(report).encode(), f"Lambda-Runtime-Function-Error-Type: {kind}\r\n")

@@ -22,7 +22,7 @@ impl InterpreterSearch {
             // A version manager's scripts stand for its versions, at their place in the path.
             match directory.parent() {
                 Some(manager) if directory.ends_with("shims") => {
-                    directories.extend(versions(&manager.join("versions")))
+                    directories.extend(versions(&manager.join("versions")));
                 }
                 _ => directories.push(directory),
             }

@@ -7,7 +7,13 @@ use crate::driver::RootEntry;
 
 pub(super) const RUNTIME: Runtime = Runtime {
     prefix: "python",
-    files: &[("bootstrap.py", include_str!("bootstrap.py")), ("site-packages/.keep", "")],
+    files: &[
+        ("bootstrap.py", include_str!("bootstrap.py")),
+        ("apus/exceptions.py", include_str!("exceptions.py")),
+        ("apus/logging_format.py", include_str!("logging_format.py")),
+        // Where bundled libraries are mounted.
+        ("site-packages/.keep", ""),
+    ],
     plan,
 };
 

@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("two_functions_run_in_parallel", parallel),
         trial("a_burst_queues_for_few_environments", burst),
         trial("idle_environments_go", idle),
+        trial("processor_weight_follows_memory_after_the_start", weight),
         trial("layers_and_nested_handlers_are_found", layers),
         trial("a_missing_runtime_says_what_to_install", missing_runtime),
         trial("every_python_of_the_host_runs_and_fails_alike", every_python),
@@ -395,7 +396,7 @@ async fn parallel() {
     let [one, two] = ["one", "two"].map(|name| {
         rig.python(name, waits).with(|spec| {
             spec.ports = ports.clone();
-            spec.timeout = Duration::from_secs(60);
+            spec.timeout = Duration::from_mins(1);
         })
     });
     let all_run = async {
@@ -517,5 +518,21 @@ async fn every_python() {
         assert_eq!(error["stackTrace"].as_array().map(Vec::len), Some(1), "{error}");
     }
     assert!(exact > 0);
+    rig.stop().await;
+}
+
+async fn weight() {
+    let rig = Rig::start("weight");
+    let waits = "import time\ndef handler(event, context):\n    pass\n";
+    for (memory_mb, shares, weight) in [(128, 73, 7), (1769, 1024, 100), (3538, 2048, 200)] {
+        let function = rig.python("function", waits).with(|spec| {
+            spec.memory_mb = memory_mb;
+            spec.key.revision = memory_mb.to_string();
+        });
+        rig.invoke(&function, "{}").await;
+        let expected = [shares.to_string(), weight.to_string()];
+        let found = rig.processor_weights();
+        assert!(found.iter().any(|found| expected.contains(found)), "{memory_mb} MB: {found:?}");
+    }
     rig.stop().await;
 }

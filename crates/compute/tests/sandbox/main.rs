@@ -2,6 +2,7 @@
 //!
 //! This program is also its own spawner, and the platform that a test kills.
 
+mod api;
 mod isolation;
 mod leftovers;
 mod life;
@@ -16,6 +17,7 @@ fn main() {
     let mut trials: Vec<Trial> = Vec::new();
     trials.extend(life::trials());
     trials.extend(isolation::trials());
+    trials.extend(api::trials());
     trials.extend(leftovers::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Full) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");

@@ -75,6 +75,19 @@ impl Rig {
         processes(&self.directory.join("run"))
     }
 
+    /// The processor weights of its sandboxes, under whichever layout.
+    pub(crate) fn processor_weights(&self) -> Vec<String> {
+        let slots =
+            groups(&self.directory.join("run")).into_iter().flat_map(std::fs::read_dir).flatten().flatten();
+        slots
+            .flat_map(|slot| {
+                ["cpu.shares", "cpu.weight"].map(|file| std::fs::read_to_string(slot.path().join(file)))
+            })
+            .flatten()
+            .map(|text| text.trim().to_owned())
+            .collect()
+    }
+
     /// The spawner of this platform: the parent of the first processes inside.
     pub(crate) fn spawner(&self) -> i32 {
         let parent = |pid: &i32| {

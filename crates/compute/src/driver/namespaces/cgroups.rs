@@ -12,6 +12,8 @@ use rustix::fs::{Mode, OFlags};
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 /// Weight of one processor under the older layout.
 const SHARES_PER_CPU: u64 = 1024;
+/// What a sandbox weighs at least while it initialises: as on AWS, small functions start with a full processor.
+const BURST_CPU_MILLI: u32 = 1000;
 /// The smallest number of shares that the kernel takes.
 const SHARES_MIN: u64 = 2;
 /// Weight of one processor under the newer layout, and the range that the kernel takes.
@@ -190,25 +192,19 @@ impl Group {
                 other => other?,
             }
         }
-        let cpu = u64::from(limits.cpu_milli);
         if self.v2 {
             let own = &self.directories[0];
             write(&own.join("memory.max"), &limits.memory_bytes.to_string())?;
             optional(write(&own.join("memory.swap.max"), "0"))?;
             optional(write(&own.join("memory.oom.group"), "1"))?;
-            let weight = (cpu * WEIGHT_PER_CPU / 1000).clamp(WEIGHT_MIN, WEIGHT_MAX);
-            write(&own.join("cpu.weight"), &weight.to_string())?;
             write(&own.join("pids.max"), &limits.processes_max.to_string())?;
         } else {
-            let [memory, processor, pids] = &self.directories[..] else {
-                unreachable!("the older layout has one directory per controller")
-            };
+            let [memory, _, pids] = self.v1();
             write(&memory.join("memory.limit_in_bytes"), &limits.memory_bytes.to_string())?;
             optional(write(&memory.join("memory.memsw.limit_in_bytes"), &limits.memory_bytes.to_string()))?;
-            let shares = (cpu * SHARES_PER_CPU / 1000).max(SHARES_MIN);
-            write(&processor.join("cpu.shares"), &shares.to_string())?;
             write(&pids.join("pids.max"), &limits.processes_max.to_string())?;
         }
+        self.weigh(limits.cpu_milli.max(BURST_CPU_MILLI))?;
         if self.v2 {
             let group = rustix::fs::open(
                 &self.directories[0],
@@ -221,6 +217,24 @@ impl Group {
             Ok(rustix::fs::open(directory.join("tasks"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
         });
         Ok(Entrance::Walks(doors.collect::<io::Result<_>>()?))
+    }
+
+    /// Sets its weight when processors are short.
+    pub(super) fn weigh(&self, cpu_milli: u32) -> io::Result<()> {
+        let cpu = u64::from(cpu_milli);
+        if self.v2 {
+            let weight = (cpu * WEIGHT_PER_CPU / 1000).clamp(WEIGHT_MIN, WEIGHT_MAX);
+            write(&self.directories[0].join("cpu.weight"), &weight.to_string())
+        } else {
+            let [_, processor, _] = self.v1();
+            let shares = (cpu * SHARES_PER_CPU / 1000).max(SHARES_MIN);
+            write(&processor.join("cpu.shares"), &shares.to_string())
+        }
+    }
+
+    /// The directories under the older layout.
+    fn v1(&self) -> &[PathBuf; 3] {
+        self.directories[..].try_into().expect("the older layout has one directory per controller")
     }
 
     /// A descriptor that becomes readable when the kernel runs out of the group's memory. Under the newer

@@ -31,9 +31,9 @@ impl OutputPipe {
         async move {
             loop {
                 let Ok(mut guard) = this.pipe.readable().await else { return };
-                match guard.try_io(|_| this.read_once()) {
-                    Ok(Ok(0) | Err(_)) => return,
-                    Ok(Ok(_)) | Err(_) => {}
+                // Its end, or an error; that there is nothing yet is neither.
+                if let Ok(Ok(0) | Err(_)) = guard.try_io(|_| this.read_once()) {
+                    return;
                 }
             }
         }

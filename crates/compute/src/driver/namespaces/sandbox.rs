@@ -40,6 +40,7 @@ pub(super) async fn start(
         ended,
         exchange: wiring.exchange.clone(),
         asked_to_end: AtomicBool::new(false),
+        cpu_milli: spec.cpu_milli,
     });
     let request = Request::Start { id, slot, spec: Box::new(spec) };
     if let Err(error) = link.send(&request, &[their_control.as_fd(), their_pipe.as_fd()]).await {
@@ -66,6 +67,7 @@ struct NamespaceSandbox {
     ended: watch::Receiver<Option<Ended>>,
     exchange: Arc<crate::exchange::Exchange>,
     asked_to_end: AtomicBool,
+    cpu_milli: u32,
 }
 
 impl NamespaceSandbox {
@@ -120,6 +122,14 @@ impl Sandbox for NamespaceSandbox {
                 // If the spawner is gone, so are its sandboxes.
                 let _ = link.send(&request, &[]).await;
             });
+        }
+    }
+
+    fn initialised(&self) {
+        if self.ended.borrow().is_none()
+            && let Err(error) = self.group.weigh(self.cpu_milli)
+        {
+            tracing::warn!("a sandbox keeps the processor weight of its start: {error}");
         }
     }
 
