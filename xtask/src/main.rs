@@ -3,19 +3,19 @@
 //! Each chore is a module with `run(arguments)`; the table below is what `cargo xtask help` prints.
 
 mod codegen;
+mod run;
 mod tidy;
-mod workspace;
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
-/// What a chore answers: nothing, or what went wrong and what to do about it.
-type Outcome = Result<(), String>;
+use run::Failure;
 
 struct Chore {
     name: &'static str,
     arguments: &'static str,
     purpose: &'static str,
-    run: fn(&[String]) -> Outcome,
+    run: fn(&[String]) -> Result<(), Failure>,
 }
 
 const CHORES: &[Chore] = &[
@@ -29,13 +29,13 @@ const CHORES: &[Chore] = &[
         name: "fetch",
         arguments: "",
         purpose: "download, verify and unpack the API models that codegen and tests read",
-        run: codegen::fetch,
+        run: |_| codegen::fetch(),
     },
     Chore {
         name: "tidy",
         arguments: "",
         purpose: "check which crate depends on which, and that generated files say so",
-        run: tidy::run,
+        run: |_| tidy::check(),
     },
 ];
 
@@ -52,8 +52,8 @@ fn main() -> ExitCode {
     };
     match (chore.run)(&arguments[1..]) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{name}: {message}");
+        Err(failure) => {
+            eprintln!("{name}: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -63,7 +63,7 @@ fn help() -> String {
     let mut text = String::from("usage: cargo xtask <chore> [arguments]\n\n");
     for Chore { name, arguments, purpose, .. } in CHORES {
         let call = format!("{name} {arguments}");
-        text += &format!("  {call:<30} {purpose}\n");
+        let _ = writeln!(text, "  {call:<30} {purpose}");
     }
     text
 }

@@ -14,6 +14,12 @@ impl Failure {
     }
 }
 
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self(message)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -30,6 +36,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let shown = show(command);
     let status = command.status().map_err(|error| Failure(format!("could not run `{shown}`: {error}")))?;
     if status.success() { Ok(()) } else { Err(Failure(format!("`{shown}` ended with {status}"))) }
+}
+
+/// Runs a command to its end and gives what it printed; an error repeats its complaint.
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>, String> {
+    let shown = show(command);
+    let output = command.output().map_err(|error| format!("could not run `{shown}`: {error}"))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(format!("`{shown}` ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
 fn show(command: &Command) -> String {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use apus_compute::Level;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
 #[derive(Debug, Parser)]
@@ -45,10 +46,34 @@ pub(crate) struct Start {
     pub(crate) ephemeral: bool,
     /// Run functions although this host isolates them less than fully
     #[arg(long, value_name = "LEVEL", env = "APUS_ACCEPT_ISOLATION")]
-    pub(crate) accept_isolation: Option<String>,
+    pub(crate) accept_isolation: Option<Isolation>,
     /// How much to log to stderr: error, warn, info, debug or trace
     #[arg(long, default_value = "warn", env = "APUS_LOG")]
     pub(crate) log: tracing::Level,
+}
+
+/// How well functions are isolated, the weakest first.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Isolation {
+    /// A plain process of the platform's own user
+    None,
+    /// Inside a container that gives no namespaces of its own
+    Container,
+    /// Namespaces made without privilege
+    Rootless,
+    /// Namespaces, control groups and a user of its own
+    Full,
+}
+
+impl From<Isolation> for Level {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::None => Self::None,
+            Isolation::Container => Self::Container,
+            Isolation::Rootless => Self::Rootless,
+            Isolation::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,1 +1,30 @@
-fn main() {}
+//! The binary: reads the command line and does what it says. Errors are a line for people.
+
+mod cli;
+mod doctor;
+mod inventory;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // Sandboxes are started by this binary in another role, before anything else runs in it.
+    apus_compute::spawner_main(std::env::args());
+    let done = match Cli::parse().command {
+        Command::Start(options) => start::run(options),
+        Command::Doctor => Ok(doctor::run()),
+        Command::Operations => inventory::run(),
+        Command::Fsck(_) | Command::Backup(_) | Command::Restore(_) => unimplemented!(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

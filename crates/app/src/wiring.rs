@@ -1,13 +1,17 @@
 //! Which services there are, and what each is given. Adding a service is a line in [`services`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use apus_compute::Compute;
 use apus_env::Env;
-use apus_gateway::Health;
-use apus_kernel::{HttpFront, Keyspace, Lease, Outbox, Platform, Service};
+use apus_gateway::{Gateway, Health};
+use apus_kernel::{HttpFront, Lease, Outbox, Platform, Service};
 use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
 use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
-use apus_store::{Store, StoreError};
+use apus_store::{Key, Keyspace, Store, StoreError};
+
+use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -16,42 +20,121 @@ pub struct Foundation {
     pub env: Env,
     /// Where the state lives.
     pub store: Store,
+    /// What runs functions.
+    pub compute: Compute,
+    /// How functions are kept.
+    pub lambda: LambdaConfig,
     /// Whether permissions are enforced.
     pub iam: Mode,
+    /// The URL that clients reach the instance at, without a trailing slash.
+    pub base_url: String,
 }
 
 /// An instance, wired and running.
 pub struct Instance {
+    /// From sockets to the door.
+    pub gateway: Arc<Gateway>,
     /// The door.
     pub platform: Platform,
     /// Whom a development listener believes.
     pub development: DevelopmentCredentials,
-    /// Whom a sandbox's listener believes, once it is told which session is the sandbox's.
-    pub sessions: SessionCredentials,
     /// What is to be called later.
     pub outbox: Outbox,
+    compute: Compute,
+    store: Store,
 }
 
 /// Wires an instance and starts it.
-pub async fn start(foundation: Foundation) -> Result<Instance, StoreError> {
-    let Foundation { env, store, iam } = foundation;
-    let lease = Lease::acquire(&store, lease_key()).await?;
-    let key = InstanceKey::load_or_create(&store, &env).await?;
-    let outbox = Outbox::new(env.clone(), store.clone(), lease.clone());
+pub async fn start(foundation: Foundation) -> Result<Instance, StartError> {
+    let Owned { lease, key, endpoint } = own(&foundation).await?;
+    let services = services(&foundation, &lease, &key, &endpoint)?;
+    let Foundation { env, store, compute, iam, base_url, .. } = foundation;
+    let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
-    let platform = Platform::start(env.clone(), services(&env, &store, &lease, &key), fronts, authorizer);
+    let platform = Platform::start(env.clone(), services, fronts, authorizer);
     platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
+    let gateway = Arc::new(Gateway::new(platform.clone()));
     let sessions = SessionCredentials::new(&key, env);
-    let development = DevelopmentCredentials::new(sessions.clone());
-    Ok(Instance { platform, development, sessions, outbox })
+    endpoint.open(Inside { gateway: Arc::clone(&gateway), sessions: sessions.clone(), base_url });
+    let development = DevelopmentCredentials::new(sessions);
+    Ok(Instance { gateway, platform, development, outbox, compute, store })
+}
+
+impl Instance {
+    /// Ends the background steps and every sandbox, and lets the state go.
+    pub async fn stop(self) {
+        self.platform.stop();
+        self.compute.stop().await;
+        self.store.close().await;
+    }
+}
+
+/// The services of a store that nothing is done with: for listing what they implement.
+pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
+    let Owned { lease, key, endpoint } = own(foundation).await?;
+    services(foundation, &lease, &key, &endpoint)
 }
 
 /// Every service, with what it stands on.
-pub fn services(env: &Env, store: &Store, lease: &Lease, key: &InstanceKey) -> Vec<Service> {
-    vec![
+fn services(
+    on: &Foundation,
+    lease: &Lease,
+    key: &InstanceKey,
+    endpoint: &Arc<SandboxEndpoint>,
+) -> Result<Vec<Service>, StartError> {
+    let (env, store) = (&on.env, &on.store);
+    let lambda = apus_service_lambda::service(
+        env.clone(),
+        store.clone(),
+        on.compute.clone(),
+        Arc::clone(endpoint) as Arc<_>,
+        Arc::new(TraceLogs),
+        on.lambda.clone(),
+    );
+    Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
+        lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
+        apus_service_s3::service(store.clone()),
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
         apus_service_sts::service(key),
-    ]
+    ])
 }
+
+/// What an instance owns of its store.
+struct Owned {
+    lease: Lease,
+    key: InstanceKey,
+    endpoint: Arc<SandboxEndpoint>,
+}
+
+async fn own(on: &Foundation) -> Result<Owned, StoreError> {
+    Ok(Owned {
+        lease: Lease::acquire(&on.store, lease_key()).await?,
+        key: InstanceKey::load_or_create(&on.store, &on.env).await?,
+        endpoint: Arc::new(SandboxEndpoint::new(on.env.clone(), OnceLock::new())),
+    })
+}
+
+/// Who owns every lane of this instance.
+fn lease_key() -> Key {
+    Keyspace::global("instance", "lease").key(("lanes",))
+}
+
+/// Why an instance did not start, in a line for people.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}

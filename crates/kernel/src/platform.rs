@@ -4,6 +4,7 @@
 //! listener, before the door.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apus_env::{Env, Task};
@@ -30,12 +31,23 @@ struct Inner {
 }
 
 impl Platform {
-    /// Mounts the services and starts their workers. Two services of one name, or two fronts that claim
-    /// the same requests, are a defect of the wiring.
-    pub fn start(env: Env, services: Vec<Service>, authorizer: impl Authorizer) -> Self {
+    /// Mounts the services and starts their workers. `fronts` are those of no service. Two services of one name,
+    /// or two fronts that claim the same requests, are a defect of the wiring.
+    pub fn start(
+        env: Env,
+        services: Vec<Service>,
+        fronts: Vec<Arc<dyn HttpFront>>,
+        authorizer: impl Authorizer,
+    ) -> Self {
         let mut schemas = BTreeMap::new();
         let mut implementations = BTreeMap::new();
-        let mut fronts: Vec<Arc<dyn HttpFront>> = Vec::new();
+        let mut mounted: Vec<Arc<dyn HttpFront>> = Vec::new();
+        let mut mount = |front: Arc<dyn HttpFront>| {
+            let rival = mounted.iter().find(|other| other.claims().overlaps(&front.claims()));
+            assert!(rival.is_none(), "{} claims the requests of another front", front.name());
+            mounted.push(front);
+        };
+        fronts.into_iter().for_each(&mut mount);
         let mut workers: Vec<Worker> = Vec::new();
         for service in services {
             let name = service.schema.name;
@@ -43,18 +55,14 @@ impl Platform {
             for one in service.implementations {
                 implementations.insert((name, one.schema.name), one);
             }
-            for front in service.fronts {
-                let rival = fronts.iter().find(|other| other.claims().overlaps(&front.claims()));
-                assert!(rival.is_none(), "{} claims the requests of another front", front.name());
-                fronts.push(front);
-            }
+            service.fronts.into_iter().for_each(&mut mount);
             workers.extend(service.workers);
         }
         let inner = Inner {
             env,
             services: schemas,
             implementations,
-            fronts,
+            fronts: mounted,
             authorizer: Box::new(authorizer),
             meter: Meter::default(),
             workers: Mutex::default(),
@@ -65,10 +73,15 @@ impl Platform {
     }
 
     fn start_workers(&self, workers: Vec<Worker>) {
-        let mut tasks = self.0.workers.lock().unwrap_or_else(PoisonError::into_inner);
         for worker in workers {
-            tasks.push(self.env().spawn(worker.name, (worker.start)(self.clone())));
+            self.spawn_worker(worker.name, (worker.start)(self.clone()));
         }
+    }
+
+    /// Starts a background step, which ends with the platform.
+    pub fn spawn_worker(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let task = self.env().spawn(name, work);
+        self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
     /// Ends the workers. Calls under way finish.

@@ -52,7 +52,7 @@ pub fn decode(route: &Route, head: &RequestHead<'_>, body: Payload) -> Result<Fi
             let bound = rest::read::read_bound(route.operation, head, &route.labels, &mut fields);
             bound.map_err(|Unreadable(message)| {
                 match Style::of(Some(route.service)).unreadable_parameter {
-                    Some(schema) => ServiceError::modelled(schema, message),
+                    Some(code) => ServiceError::named(code, 400, message),
                     None => ServiceError::common(Common::Malformed, message),
                 }
             })?;

@@ -2,9 +2,7 @@
 //!
 //! Sources: Smithy's `@xmlName` and `s3UnwrappedXmlOutput` traits, and answers of the real services.
 
-use apus_schema::{ErrorSchema, OperationSchema, ServiceSchema};
-
-use crate::faults::unmodelled::{INVALID_ARGUMENT, INVALID_URI};
+use apus_schema::{OperationSchema, ServiceSchema};
 
 /// How a service's answers look, beyond its protocol.
 #[derive(Debug)]
@@ -23,10 +21,12 @@ pub(crate) struct Style {
     pub(crate) max_body_bytes: usize,
     /// The member that a query request may leave to the URL that it was sent to.
     pub(crate) url_member: Option<&'static str>,
-    /// The error for a header, a label or a parameter that cannot be read.
-    pub(crate) unreadable_parameter: Option<&'static ErrorSchema>,
-    /// The error for a path or a query string that cannot be read.
-    pub(crate) unreadable_uri: Option<&'static ErrorSchema>,
+    /// The code (status 400) for a header, a label or a parameter that cannot be read.
+    pub(crate) unreadable_parameter: Option<&'static str>,
+    /// The code (status 400) for a path or a query string that cannot be read.
+    pub(crate) unreadable_uri: Option<&'static str>,
+    /// Content types of payloads that are bytes or text but say more, by operation.
+    payload_types: &'static [(&'static str, &'static str)],
     /// XML roots of outputs, by operation, where they are not the shape's name.
     output_roots: &'static [(&'static str, &'static str)],
     /// Operations whose only member's text is the root's own text.
@@ -46,6 +46,7 @@ const PLAIN: Style = Style {
     url_member: None,
     unreadable_parameter: None,
     unreadable_uri: None,
+    payload_types: &[],
     output_roots: &[],
     unwrapped_outputs: &[],
 };
@@ -54,13 +55,20 @@ static PLAIN_STYLE: Style = PLAIN;
 
 static STYLES: &[Style] = &[
     // A zip of 50 MiB grows by a third in base64.
-    Style { service: "lambda", fault_member: Some("Type"), max_body_bytes: 70 * MIB, ..PLAIN },
+    Style {
+        service: "lambda",
+        fault_member: Some("Type"),
+        max_body_bytes: 70 * MIB,
+        payload_types: &[("Invoke", "application/json")],
+        ..PLAIN
+    },
     Style {
         service: "s3",
         s3_family: true,
         xml_millis: true,
-        unreadable_parameter: Some(&INVALID_ARGUMENT),
-        unreadable_uri: Some(&INVALID_URI),
+        unreadable_parameter: Some("InvalidArgument"),
+        unreadable_uri: Some("InvalidURI"),
+        payload_types: &[("GetBucketPolicy", "application/json")],
         output_roots: S3_ROOTS,
         unwrapped_outputs: &["GetBucketLocation"],
         ..PLAIN
@@ -119,6 +127,11 @@ impl Style {
     pub(crate) fn output_root(&self, operation: &OperationSchema) -> &'static str {
         let listed = self.output_roots.iter().find(|(name, _)| *name == operation.name);
         listed.map_or(operation.output.name, |(_, root)| root)
+    }
+
+    /// The content type of an operation's payload, where it says more than that of bytes or text.
+    pub(crate) fn payload_type(&self, operation: &OperationSchema) -> Option<&'static str> {
+        self.payload_types.iter().find(|(name, _)| *name == operation.name).map(|(_, of)| *of)
     }
 
     pub(crate) fn is_unwrapped(&self, operation: &OperationSchema) -> bool {

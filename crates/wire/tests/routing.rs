@@ -61,6 +61,9 @@ fn objects_and_buckets_are_told_apart() {
     check("POST /photos/a?uploads", &[], "s3:CreateMultipartUpload");
     check("PUT /photos?lifecycle", &[], "s3:PutBucketLifecycleConfiguration");
     check("PUT /photos", &[], "s3:CreateBucket");
+    check("HEAD /photos/a?uploadId=1", &copy, "s3:HeadCopy");
+    check("HEAD /photos/a?uploadId=1", &[], "s3:HeadPart");
+    check("HEAD /photos/a", &[], "s3:HeadCopy");
     check("DELETE /photos", &[], "UnknownOperation: ");
 }
 
@@ -109,10 +112,11 @@ fn actions_stand_in_the_body_or_the_url() {
         &[],
         "UnknownOperation: Could not find operation Nothing for version 2012-11-05",
     );
-    check(
-        "POST / a=b",
-        &[],
-        "UnknownOperation: Could not find operation NO_ACTION_SPECIFIED for version NO_VERSION_SPECIFIED",
+    check("PUT /b/k a=b", &[], "s3:PutObject");
+    let nameless = find("POST / a=b", &[], Hint { signing_name: Some("iam"), host: None });
+    assert_eq!(
+        nameless.expect_err("it names no action").to_string(),
+        "UnknownOperation: Could not find operation NO_ACTION_SPECIFIED for version NO_VERSION_SPECIFIED"
     );
 }
 

@@ -35,6 +35,38 @@ pub(crate) static ALL: &[&OperationSchema] = &[
     &UNTAG_QUEUE,
 ];
 
+/// Calls a macro with the type of every operation, for tests that look at all.
+#[macro_export]
+macro_rules! each_operation {
+    ($call:ident) => {
+        $call! {
+            $crate::AddPermission,
+            $crate::CancelMessageMoveTask,
+            $crate::ChangeMessageVisibility,
+            $crate::ChangeMessageVisibilityBatch,
+            $crate::CreateQueue,
+            $crate::DeleteMessage,
+            $crate::DeleteMessageBatch,
+            $crate::DeleteQueue,
+            $crate::GetQueueAttributes,
+            $crate::GetQueueUrl,
+            $crate::ListDeadLetterSourceQueues,
+            $crate::ListMessageMoveTasks,
+            $crate::ListQueueTags,
+            $crate::ListQueues,
+            $crate::PurgeQueue,
+            $crate::ReceiveMessage,
+            $crate::RemovePermission,
+            $crate::SendMessage,
+            $crate::SendMessageBatch,
+            $crate::SetQueueAttributes,
+            $crate::StartMessageMoveTask,
+            $crate::TagQueue,
+            $crate::UntagQueue,
+        }
+    };
+}
+
 operation! { AddPermission(AddPermissionRequest) -> Unit = ADD_PERMISSION OperationSchema {
     errors: &[
         &errors::INVALID_ADDRESS,

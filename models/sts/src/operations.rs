@@ -23,6 +23,26 @@ pub(crate) static ALL: &[&OperationSchema] = &[
     &GET_WEB_IDENTITY_TOKEN,
 ];
 
+/// Calls a macro with the type of every operation, for tests that look at all.
+#[macro_export]
+macro_rules! each_operation {
+    ($call:ident) => {
+        $call! {
+            $crate::AssumeRole,
+            $crate::AssumeRoleWithSAML,
+            $crate::AssumeRoleWithWebIdentity,
+            $crate::AssumeRoot,
+            $crate::DecodeAuthorizationMessage,
+            $crate::GetAccessKeyInfo,
+            $crate::GetCallerIdentity,
+            $crate::GetDelegatedAccessToken,
+            $crate::GetFederationToken,
+            $crate::GetSessionToken,
+            $crate::GetWebIdentityToken,
+        }
+    };
+}
+
 operation! { AssumeRole(AssumeRoleRequest) -> AssumeRoleResponse = ASSUME_ROLE OperationSchema {
     result_wrapper: Some("AssumeRoleResult"),
     errors: &[

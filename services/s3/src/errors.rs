@@ -6,7 +6,7 @@
 use std::fmt;
 
 use apus_model_s3::errors as modelled;
-use apus_schema::{BodyError, Common, ErrorSchema, Kind, Schema, ServiceError};
+use apus_schema::{BodyError, Common, ServiceError};
 use apus_store::StoreError;
 
 use crate::bucket::LocationError;
@@ -14,55 +14,35 @@ use crate::checksum::Algorithm;
 use crate::condition::WriteRefusal;
 use crate::object::{METADATA_BYTES_MAX, OBJECT_BYTES_MAX, ObjectKey};
 
-static NO_MEMBERS: Schema =
-    Schema::new("Error", Kind::Structure { members: &[], union: false, eventstream: false, payload: None });
+/// An error that the model lacks: its code and its status.
+type Code = (&'static str, u16);
 
-/// An error that the model lacks.
-const fn unmodelled(code: &'static str, status: u16) -> ErrorSchema {
-    ErrorSchema {
-        name: code,
-        code,
-        status,
-        query_status: status,
-        sender_fault: status < 500 || status == 501,
-        schema: &NO_MEMBERS,
-    }
-}
+const ACLS_NOT_SUPPORTED: Code = ("AccessControlListNotSupported", 400);
+const BAD_DIGEST: Code = ("BadDigest", 400);
+const BUCKET_NOT_EMPTY: Code = ("BucketNotEmpty", 409);
+const CONDITIONAL_REQUEST_CONFLICT: Code = ("ConditionalRequestConflict", 409);
+const CONTENT_SHA256_MISMATCH: Code = ("XAmzContentSHA256Mismatch", 400);
+const ENTITY_TOO_LARGE: Code = ("EntityTooLarge", 400);
+const ILLEGAL_LOCATION_CONSTRAINT: Code = ("IllegalLocationConstraintException", 400);
+const INCOMPLETE_BODY: Code = ("IncompleteBody", 400);
+const INVALID_ARGUMENT: Code = ("InvalidArgument", 400);
+const INVALID_BUCKET_ACL: Code = ("InvalidBucketAclWithObjectOwnership", 400);
+const INVALID_BUCKET_NAME: Code = ("InvalidBucketName", 400);
+const INVALID_DIGEST: Code = ("InvalidDigest", 400);
+const INVALID_LOCATION_CONSTRAINT: Code = ("InvalidLocationConstraint", 400);
+const INVALID_PART_NUMBER: Code = ("InvalidPartNumber", 416);
+const INVALID_RANGE: Code = ("InvalidRange", 416);
+const INVALID_STORAGE_CLASS: Code = ("InvalidStorageClass", 400);
+const KEY_TOO_LONG: Code = ("KeyTooLongError", 400);
+const METADATA_TOO_LARGE: Code = ("MetadataTooLarge", 400);
+const MISSING_CONTENT_LENGTH: Code = ("MissingContentLength", 411);
+const NOT_IMPLEMENTED: Code = ("NotImplemented", 501);
+const NOT_MODIFIED: Code = ("NotModified", 304);
+const OPERATION_ABORTED: Code = ("OperationAborted", 409);
+const PRECONDITION_FAILED: Code = ("PreconditionFailed", 412);
 
-macro_rules! unmodelled {
-    ($($name:ident: $code:literal $status:literal),* $(,)?) => {
-        $(static $name: ErrorSchema = unmodelled($code, $status);)*
-    };
-}
-
-unmodelled! {
-    ACLS_NOT_SUPPORTED: "AccessControlListNotSupported" 400,
-    BAD_DIGEST: "BadDigest" 400,
-    BUCKET_NOT_EMPTY: "BucketNotEmpty" 409,
-    CONDITIONAL_REQUEST_CONFLICT: "ConditionalRequestConflict" 409,
-    CONTENT_SHA256_MISMATCH: "XAmzContentSHA256Mismatch" 400,
-    ENTITY_TOO_LARGE: "EntityTooLarge" 400,
-    ILLEGAL_LOCATION_CONSTRAINT: "IllegalLocationConstraintException" 400,
-    INCOMPLETE_BODY: "IncompleteBody" 400,
-    INVALID_ARGUMENT: "InvalidArgument" 400,
-    INVALID_BUCKET_ACL: "InvalidBucketAclWithObjectOwnership" 400,
-    INVALID_BUCKET_NAME: "InvalidBucketName" 400,
-    INVALID_DIGEST: "InvalidDigest" 400,
-    INVALID_LOCATION_CONSTRAINT: "InvalidLocationConstraint" 400,
-    INVALID_PART_NUMBER: "InvalidPartNumber" 416,
-    INVALID_RANGE: "InvalidRange" 416,
-    INVALID_STORAGE_CLASS: "InvalidStorageClass" 400,
-    INVALID_TOO_LONG_KEY: "KeyTooLongError" 400,
-    METADATA_TOO_LARGE: "MetadataTooLarge" 400,
-    MISSING_CONTENT_LENGTH: "MissingContentLength" 411,
-    NOT_IMPLEMENTED: "NotImplemented" 501,
-    NOT_MODIFIED: "NotModified" 304,
-    OPERATION_ABORTED: "OperationAborted" 409,
-    PRECONDITION_FAILED: "PreconditionFailed" 412,
-}
-
-fn new(schema: &'static ErrorSchema, message: impl Into<String>) -> ServiceError {
-    ServiceError::modelled(schema, message)
+fn new((code, status): Code, message: impl Into<String>) -> ServiceError {
+    ServiceError::named(code, status, message)
 }
 
 /// What goes wrong within a transaction: the store's failure, or an answer to the client.
@@ -107,7 +87,7 @@ pub(crate) fn store(error: StoreError) -> ServiceError {
     if matches!(error, StoreError::Conflict { .. }) {
         let message =
             "A conflicting conditional operation is currently in progress against this resource. Try again.";
-        return new(&OPERATION_ABORTED, message).because(error);
+        return new(OPERATION_ABORTED, message).because(error);
     }
     ServiceError::internal(error)
 }
@@ -136,17 +116,17 @@ pub(crate) fn bucket_already_owned_by_you(bucket: &str) -> ServiceError {
 }
 
 pub(crate) fn bucket_not_empty(bucket: &str) -> ServiceError {
-    new(&BUCKET_NOT_EMPTY, "The bucket you tried to delete is not empty").with_element("BucketName", bucket)
+    new(BUCKET_NOT_EMPTY, "The bucket you tried to delete is not empty").with_element("BucketName", bucket)
 }
 
 pub(crate) fn invalid_bucket_name(bucket: &str) -> ServiceError {
-    new(&INVALID_BUCKET_NAME, "The specified bucket is not valid.").with_element("BucketName", bucket)
+    new(INVALID_BUCKET_NAME, "The specified bucket is not valid.").with_element("BucketName", bucket)
 }
 
 pub(crate) fn location(error: &LocationError) -> ServiceError {
     match error {
         LocationError::Invalid(constraint) => {
-            new(&INVALID_LOCATION_CONSTRAINT, "The specified location-constraint is not valid")
+            new(INVALID_LOCATION_CONSTRAINT, "The specified location-constraint is not valid")
                 .with_element("LocationConstraint", constraint)
         }
         LocationError::Illegal(constraint) => {
@@ -155,19 +135,19 @@ pub(crate) fn location(error: &LocationError) -> ServiceError {
                 "The {constraint} location constraint is incompatible for the region specific endpoint this \
                  request was sent to."
             );
-            new(&ILLEGAL_LOCATION_CONSTRAINT, message)
+            new(ILLEGAL_LOCATION_CONSTRAINT, message)
         }
     }
 }
 
 pub(crate) fn key_too_long(size: usize) -> ServiceError {
-    new(&INVALID_TOO_LONG_KEY, "Your key is too long")
+    new(KEY_TOO_LONG, "Your key is too long")
         .with_element("Size", size.to_string())
         .with_element("MaxSizeAllowed", ObjectKey::LENGTH_MAX.to_string())
 }
 
 pub(crate) fn invalid_argument(name: &'static str, value: &str, message: impl Into<String>) -> ServiceError {
-    new(&INVALID_ARGUMENT, message).with_element("ArgumentName", name).with_element("ArgumentValue", value)
+    new(INVALID_ARGUMENT, message).with_element("ArgumentName", name).with_element("ArgumentValue", value)
 }
 
 pub(crate) fn invalid_request(message: impl Into<String>) -> ServiceError {
@@ -176,17 +156,17 @@ pub(crate) fn invalid_request(message: impl Into<String>) -> ServiceError {
 
 /// What S3 has and Apus has not, by the header or parameter that asked for it.
 pub(crate) fn not_implemented(header: &'static str) -> ServiceError {
-    new(&NOT_IMPLEMENTED, "A header you provided implies functionality that is not implemented")
+    new(NOT_IMPLEMENTED, "A header you provided implies functionality that is not implemented")
         .with_element("Header", header)
 }
 
 pub(crate) fn acls_not_supported() -> ServiceError {
-    new(&ACLS_NOT_SUPPORTED, "The bucket does not allow ACLs")
+    new(ACLS_NOT_SUPPORTED, "The bucket does not allow ACLs")
 }
 
 pub(crate) fn bucket_acls() -> ServiceError {
     let message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
-    new(&INVALID_BUCKET_ACL, message)
+    new(INVALID_BUCKET_ACL, message)
 }
 
 pub(crate) fn invalid_token(token: &str) -> ServiceError {
@@ -194,29 +174,29 @@ pub(crate) fn invalid_token(token: &str) -> ServiceError {
 }
 
 pub(crate) fn invalid_storage_class(class: &str) -> ServiceError {
-    new(&INVALID_STORAGE_CLASS, "The storage class you specified is not valid")
+    new(INVALID_STORAGE_CLASS, "The storage class you specified is not valid")
         .with_element("StorageClassRequested", class)
 }
 
 pub(crate) fn entity_too_large(proposed: u64) -> ServiceError {
-    new(&ENTITY_TOO_LARGE, "Your proposed upload exceeds the maximum allowed size")
+    new(ENTITY_TOO_LARGE, "Your proposed upload exceeds the maximum allowed size")
         .with_element("ProposedSize", proposed.to_string())
         .with_element("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string())
 }
 
 pub(crate) fn metadata_too_large(size: usize) -> ServiceError {
-    new(&METADATA_TOO_LARGE, "Your metadata headers exceed the maximum allowed metadata size")
+    new(METADATA_TOO_LARGE, "Your metadata headers exceed the maximum allowed metadata size")
         .with_element("Size", size.to_string())
         .with_element("MaxSizeAllowed", METADATA_BYTES_MAX.to_string())
 }
 
 pub(crate) fn missing_content_length() -> ServiceError {
-    new(&MISSING_CONTENT_LENGTH, "You must provide the Content-Length HTTP header.")
+    new(MISSING_CONTENT_LENGTH, "You must provide the Content-Length HTTP header.")
 }
 
 pub(crate) fn incomplete_body() -> ServiceError {
     let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";
-    new(&INCOMPLETE_BODY, message)
+    new(INCOMPLETE_BODY, message)
 }
 
 /// Why a request's body could not be taken.
@@ -226,7 +206,7 @@ pub(crate) fn body(error: BodyError) -> ServiceError {
         BodyError::TooLarge { limit } => entity_too_large(limit as u64).because(error),
         BodyError::Untrusted(_) => {
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-            new(&CONTENT_SHA256_MISMATCH, message).because(error)
+            new(CONTENT_SHA256_MISMATCH, message).because(error)
         }
         BodyError::Malformed(_) => {
             invalid_request("The body's chunks or trailers cannot be read.").because(error)
@@ -236,11 +216,11 @@ pub(crate) fn body(error: BodyError) -> ServiceError {
 }
 
 pub(crate) fn invalid_digest(header: &str) -> ServiceError {
-    new(&INVALID_DIGEST, "The Content-MD5 you specified was invalid.").with_element("Content-MD5", header)
+    new(INVALID_DIGEST, "The Content-MD5 you specified was invalid.").with_element("Content-MD5", header)
 }
 
 pub(crate) fn bad_md5(expected: String, calculated: String) -> ServiceError {
-    new(&BAD_DIGEST, "The Content-MD5 you specified did not match what we received.")
+    new(BAD_DIGEST, "The Content-MD5 you specified did not match what we received.")
         .with_element("ExpectedDigest", expected)
         .with_element("CalculatedDigest", calculated)
 }
@@ -255,11 +235,11 @@ pub(crate) fn unknown_algorithm() -> ServiceError {
 
 pub(crate) fn bad_checksum(algorithm: Algorithm) -> ServiceError {
     let message = format!("The {} you specified did not match the calculated checksum.", algorithm.name());
-    new(&BAD_DIGEST, message)
+    new(BAD_DIGEST, message)
 }
 
 pub(crate) fn precondition_failed(condition: &'static str) -> ServiceError {
-    new(&PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold")
+    new(PRECONDITION_FAILED, "At least one of the pre-conditions you specified did not hold")
         .with_element("Condition", condition)
 }
 
@@ -274,21 +254,21 @@ pub(crate) fn write_refused(refusal: WriteRefusal, key: &ObjectKey) -> ServiceEr
 pub(crate) fn conditional_request_conflict(error: StoreError) -> ServiceError {
     let message =
         "The conditional request cannot succeed due to a conflicting operation against this resource.";
-    new(&CONDITIONAL_REQUEST_CONFLICT, message).because(error)
+    new(CONDITIONAL_REQUEST_CONFLICT, message).because(error)
 }
 
 pub(crate) fn not_modified() -> ServiceError {
-    new(&NOT_MODIFIED, "Not Modified")
+    new(NOT_MODIFIED, "Not Modified")
 }
 
 pub(crate) fn invalid_range(requested: &str, size: u64) -> ServiceError {
-    new(&INVALID_RANGE, "The requested range is not satisfiable")
+    new(INVALID_RANGE, "The requested range is not satisfiable")
         .with_element("RangeRequested", requested)
         .with_element("ActualObjectSize", size.to_string())
 }
 
 pub(crate) fn invalid_part_number(requested: i32) -> ServiceError {
-    new(&INVALID_PART_NUMBER, "The requested partnumber is not satisfiable")
+    new(INVALID_PART_NUMBER, "The requested partnumber is not satisfiable")
         .with_element("PartNumberRequested", requested.to_string())
         .with_element("ActualPartCount", "1")
 }

@@ -3,10 +3,10 @@
 //! Small objects live in the store, large ones in blobs, which flow in and out with bounded memory. This crate
 //! knows no HTTP, no clock and no other service.
 
-mod blobs;
 mod bucket;
 mod checksum;
 mod condition;
+mod download;
 mod encoding;
 mod errors;
 mod listing;
@@ -24,9 +24,7 @@ mod upload;
 use apus_kernel::{Context, Service};
 use apus_model_s3::SERVICE;
 use apus_schema::ServiceError;
-use apus_store::{Store, Tx};
-
-pub use blobs::Blobs;
+use apus_store::{BlobId, Store, StoreError, Tx};
 
 use bucket::{Bucket, BucketName};
 use errors::Failure;
@@ -37,12 +35,11 @@ use operations as op;
 #[derive(Debug)]
 pub(crate) struct S3 {
     pub(crate) store: Store,
-    pub(crate) blobs: Blobs,
 }
 
-/// The service, on that store and those blobs.
-pub fn service(store: Store, blobs: Blobs) -> Service {
-    Service::of(&SERVICE, S3 { store, blobs })
+/// The service, on that store and its blobs.
+pub fn service(store: Store) -> Service {
+    Service::of(&SERVICE, S3 { store })
         .operation(op::create_bucket::ACCESS, op::create_bucket)
         .operation(op::delete_bucket::ACCESS, op::delete_bucket)
         .operation(op::delete_object::ACCESS, op::delete_object)
@@ -55,6 +52,11 @@ pub fn service(store: Store, blobs: Blobs) -> Service {
         .build()
 }
 
+/// Whether an object's bytes are in that blob: for the sweep at start, which deletes what nobody refers to.
+pub async fn refers_to(store: &Store, blob: BlobId) -> Result<bool, StoreError> {
+    store.read(|tx| async move { store::is_referenced(&tx, blob).await }).await
+}
+
 impl S3 {
     /// The bucket that a request names.
     pub(crate) fn bucket_name(text: &str) -> Result<BucketName, ServiceError> {
@@ -64,7 +66,7 @@ impl S3 {
     /// Deletes a blob that nobody refers to any more. A failure is no one's: the sweep finds what is left.
     pub(crate) async fn discard(&self, place: Option<&Place>) {
         if let Some(Place::Blob(id)) = place
-            && let Err(error) = self.blobs.delete(id).await
+            && let Err(error) = self.store.blobs().delete(*id).await
         {
             tracing::warn!(blob = %id, %error, "a blob that nobody refers to could not be deleted");
         }

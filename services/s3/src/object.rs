@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::blobs::BlobId;
 use apus_kernel::Arn;
+use apus_store::BlobId;
 use apus_time::Timestamp;
 
 use crate::bucket::bucket_arn;

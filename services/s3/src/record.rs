@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apus_store::StoreError;
+use apus_store::{BlobId, StoreError};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -61,7 +61,7 @@ pub(crate) struct ObjectRecord {
     checksum: Vec<u8>,
     /// The blob with its bytes; none for bytes in the store.
     #[n(5)]
-    blob: Option<String>,
+    blob: Option<BlobId>,
     #[n(6)]
     content_type: Option<String>,
     #[n(7)]
@@ -96,7 +96,7 @@ impl ObjectRecord {
             checksum: object.checksum.bytes.clone(),
             blob: match &object.place {
                 Place::Store => None,
-                Place::Blob(id) => Some(id.to_string()),
+                Place::Blob(id) => Some(*id),
             },
             content_type,
             cache_control,
@@ -114,7 +114,7 @@ impl ObjectRecord {
             .ok_or_else(|| damaged("this release does not know its checksum's algorithm"))?;
         let place = match self.blob {
             None => Place::Store,
-            Some(id) => Place::Blob(id.parse().map_err(|_| damaged("its blob's id is none"))?),
+            Some(id) => Place::Blob(id),
         };
         Ok(Object {
             size_bytes: self.size_bytes,

@@ -9,10 +9,9 @@
 //! ```
 
 use apus_kernel::AccountId;
-use apus_store::{Direction, Key, Keyspace, Range, StoreError, Table, Tx};
+use apus_store::{BlobId, Direction, Key, Keyspace, Range, StoreError, Table, Tx};
 use bytes::Bytes;
 
-use crate::blobs::BlobId;
 use crate::bucket::{Bucket, BucketName};
 use crate::listing::{Position, behind_prefix};
 use crate::object::{Object, ObjectKey, Place};
@@ -133,7 +132,7 @@ pub(crate) fn put_object(
         Place::Store => tx.put(&content, bytes.clone()),
         Place::Blob(id) => {
             tx.delete(&content);
-            tx.put(&blobs().key((id.to_string(),)), Bytes::new());
+            tx.put(&blobs().key((id.as_bytes(),)), Bytes::new());
         }
     }
     objects(bucket).put(tx, (key.as_str().as_bytes(),), &ObjectRecord::of(new));
@@ -149,13 +148,13 @@ pub(crate) fn delete_object(tx: &Tx, bucket: &Bucket, key: &ObjectKey, old: &Obj
 /// Says that an object's blob is nobody's any more.
 fn release(tx: &Tx, old: Option<&Object>) {
     if let Some(Object { place: Place::Blob(id), .. }) = old {
-        tx.delete(&blobs().key((id.to_string(),)));
+        tx.delete(&blobs().key((id.as_bytes(),)));
     }
 }
 
 /// Whether some object refers to a blob.
-pub(crate) async fn is_referenced(tx: &Tx, id: &BlobId) -> Result<bool, StoreError> {
-    Ok(tx.get(&blobs().key((id.to_string(),))).await?.is_some())
+pub(crate) async fn is_referenced(tx: &Tx, id: BlobId) -> Result<bool, StoreError> {
+    Ok(tx.get(&blobs().key((id.as_bytes(),))).await?.is_some())
 }
 
 /// The objects whose keys begin with `prefix`, behind a position: the first `limit` of them, in order.

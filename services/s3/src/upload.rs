@@ -1,17 +1,20 @@
 //! Taking an object's bytes: into memory while they are few, into a blob from then on; hashed as they flow.
 //!
-//! Bounded: at most [`INLINE_BYTES_MAX`] bytes and one piece of the stream are held. What fails leaves no blob.
+//! Bounded: at most [`WRITE_BYTES`] and one piece of the stream are held. What fails leaves no blob.
 
 use std::collections::BTreeSet;
 
 use apus_schema::{Body, ServiceError};
+use apus_store::{BlobWriter, Blobs, StoreError};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
-use crate::blobs::{BlobWriter, Blobs};
 use crate::checksum::{Algorithm, Checksum, Digests, md5_to_base64};
 use crate::errors;
 use crate::object::{INLINE_BYTES_MAX, OBJECT_BYTES_MAX, Place};
+
+/// Bytes that are gathered before they are written to a blob.
+const WRITE_BYTES: usize = 512 * 1024;
 
 /// What a writer says of the bytes that it sends.
 #[derive(Clone, Debug, Default)]
@@ -57,13 +60,13 @@ pub(crate) async fn receive(
             return Err(errors::incomplete_body());
         }
         digests.update(&piece);
-        sink = sink.take(blobs, piece).await?;
+        sink = sink.take(blobs, piece).await.map_err(errors::store)?;
     }
     if size_bytes != length {
         return Err(errors::incomplete_body());
     }
     let (md5, checksum) = check(digests, algorithm, expected, body)?;
-    let (place, bytes) = sink.finish().await?;
+    let (place, bytes) = sink.finish().await.map_err(errors::store)?;
     Ok(Received { size_bytes, md5, checksum, place, bytes })
 }
 
@@ -116,35 +119,41 @@ fn trailing(body: &Body) -> Result<Option<Checksum>, ServiceError> {
 /// Where the bytes go.
 enum Sink {
     Memory(BytesMut),
-    Blob(BlobWriter),
+    Blob {
+        writer: BlobWriter,
+        /// What is not written yet.
+        held: BytesMut,
+    },
 }
 
 impl Sink {
-    async fn take(self, blobs: &Blobs, piece: Bytes) -> Result<Self, ServiceError> {
+    async fn take(self, blobs: &Blobs, piece: Bytes) -> Result<Self, StoreError> {
         match self {
-            Self::Memory(mut held) if held.len() + piece.len() <= INLINE_BYTES_MAX => {
+            Self::Memory(mut held) => {
                 held.extend_from_slice(&piece);
-                Ok(Self::Memory(held))
+                if held.len() <= INLINE_BYTES_MAX {
+                    return Ok(Self::Memory(held));
+                }
+                Ok(Self::Blob { writer: blobs.create().await?, held })
             }
-            Self::Memory(held) => {
-                let mut writer = blobs.create().await.map_err(errors::store)?;
-                writer.write(held.freeze()).await.map_err(errors::store)?;
-                writer.write(piece).await.map_err(errors::store)?;
-                Ok(Self::Blob(writer))
-            }
-            Self::Blob(mut writer) => {
-                writer.write(piece).await.map_err(errors::store)?;
-                Ok(Self::Blob(writer))
+            Self::Blob { mut writer, mut held } => {
+                held.extend_from_slice(&piece);
+                if held.len() >= WRITE_BYTES {
+                    writer.write(held.split().freeze()).await?;
+                }
+                Ok(Self::Blob { writer, held })
             }
         }
     }
 
-    async fn finish(self) -> Result<(Place, Bytes), ServiceError> {
+    async fn finish(self) -> Result<(Place, Bytes), StoreError> {
         match self {
             Self::Memory(held) => Ok((Place::Store, held.freeze())),
-            Self::Blob(writer) => {
-                let id = writer.finish().await.map_err(errors::store)?;
-                Ok((Place::Blob(id), Bytes::new()))
+            Self::Blob { mut writer, held } => {
+                if !held.is_empty() {
+                    writer.write(held.freeze()).await?;
+                }
+                Ok((Place::Blob(writer.finish().await?), Bytes::new()))
             }
         }
     }

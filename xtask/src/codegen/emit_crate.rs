@@ -59,7 +59,8 @@ apus-schema.workspace = true
         id = model.service_id,
     );
     for dependency in emit_structures::dependencies(model) {
-        manifest += &format!("{dependency}.workspace = true\n");
+        manifest += dependency;
+        manifest += ".workspace = true\n";
     }
     manifest
 }
@@ -68,7 +69,7 @@ fn lib(model: &Model) -> String {
     let protocols: Vec<String> =
         model.protocols.iter().map(|protocol| format!("apus_schema::Protocol::{protocol}")).collect();
     format!(
-        r#"// {marker}
+        r"// {marker}
 
 //! The API model of {id}: its operations as types, their structures, and the tables that codecs read.
 //!
@@ -101,7 +102,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {{
     global: {global},
     operations: operations::ALL,
 }};
-"#,
+",
         enums_mod = if emit_enums::text(model).is_empty() { "" } else { "mod enums;\n" },
         enums = if emit_enums::text(model).is_empty() { "" } else { "pub use enums::*;\n" },
         marker = marker(model),

@@ -18,6 +18,8 @@ pub(crate) fn text(model: &Model) -> String {
     imports.push("operation");
     let all: Vec<String> =
         model.operations.iter().map(|operation| format!("&{},", names::screaming(&operation.name))).collect();
+    let types: Vec<String> =
+        model.operations.iter().map(|operation| format!("        $crate::{},", operation.name)).collect();
     format!(
         "use apus_schema::{{{}}};
 
@@ -27,10 +29,19 @@ use crate::{{SERVICE, {}schemas}};
 
 /// Every operation, sorted by name.
 pub(crate) static ALL: &[&OperationSchema] = &[{}];
+
+/// Calls a macro with the type of every operation, for tests that look at all.
+#[macro_export]
+macro_rules! each_operation {{
+    ($call:ident) => {{ $call! {{
+{}
+    }} }};
+}}
 {operations}",
         imports.join(", "),
         if operations.contains("&errors::") { "errors, " } else { "" },
         all.join("\n"),
+        types.join("\n"),
     )
     .replace(", schemas}", "}")
 }

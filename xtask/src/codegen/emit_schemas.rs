@@ -47,13 +47,10 @@ fn table(model: &Model, shape: &Shape, patterns: &BTreeMap<&str, String>) -> Str
         Kind::Timestamp(Some(format)) => {
             format!("Schema::new({name:?}, Kind::Timestamp(Some(TimestampFormat::{format})))")
         }
-        Kind::Enumeration(variants) => match &shape.type_name {
-            Some(type_name) => format!("Schema::enumeration({name:?}, enums::{type_name}::VALUES)"),
-            None => {
-                let values: Vec<&str> = variants.iter().map(|variant| variant.value.as_str()).collect();
-                format!("Schema::enumeration({name:?}, &{values:?})")
-            }
-        },
+        Kind::Enumeration(_) => {
+            let Some(type_name) = &shape.type_name else { unreachable!("{name} has a type") };
+            format!("Schema::enumeration({name:?}, enums::{type_name}::VALUES)")
+        }
         Kind::List { member, element, query_element, flattened } => format!(
             "Schema::new({name:?}, Kind::List {{
     member: {},

@@ -23,13 +23,10 @@ pub(crate) fn text(model: &Model) -> String {
     if uses("BTreeMap<") {
         text += "use std::collections::BTreeMap;\n\n";
     }
-    let schema: Vec<&str> =
-        ["Body", "Boxed", "Value"].into_iter().filter(|word| imports(&structures, word)).collect();
-    let _ = writeln!(
-        text,
-        "use apus_schema::{{{}structure}};",
-        schema.iter().map(|word| format!("{word}, ")).collect::<String>()
-    );
+    let mut schema = vec!["Body", "Boxed", "Value"];
+    schema.retain(|word| imports(&structures, word));
+    schema.push("structure");
+    let _ = writeln!(text, "use apus_schema::{{{}}};", schema.join(", "));
     if imports(&structures, "Timestamp") {
         text += "use apus_time::Timestamp;\n";
     }

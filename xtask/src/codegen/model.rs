@@ -89,6 +89,13 @@ pub(crate) struct Shape {
     pub sensitive: bool,
 }
 
+impl Shape {
+    /// The members of a structure; none for any other kind.
+    pub(crate) fn members(&self) -> &[Member] {
+        if let Kind::Structure { members, .. } = &self.kind { members } else { &[] }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A variant of `Kind` without members.
@@ -159,7 +166,9 @@ pub(crate) fn resolve(service: &'static Service, json: &Value, endpoints: &Value
     // An error's structure needs a table, but no type: its members are set by name.
     let errors = errors.into_iter().map(|error| resolver.error(error)).collect::<Result<Vec<_>, String>>()?;
     let Resolver { mut shapes, notes, .. } = resolver;
-    for error in &errors {
+    let in_structures: BTreeSet<String> =
+        shapes.values().flat_map(Shape::members).map(|m| m.shape.clone()).collect();
+    for error in errors.iter().filter(|error| !in_structures.contains(&error.name)) {
         if let Some(shape) = shapes.get_mut(&error.name) {
             shape.type_name = None;
         }
@@ -496,9 +505,7 @@ fn namespace(json: &Value) -> Option<Namespace> {
 fn box_recursion(shapes: &mut BTreeMap<String, Shape>) {
     let mut inside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (key, shape) in &*shapes {
-        if let Kind::Structure { members, .. } = &shape.kind {
-            inside.insert(key.clone(), members.iter().map(|member| member.shape.clone()).collect());
-        }
+        inside.insert(key.clone(), shape.members().iter().map(|member| member.shape.clone()).collect());
     }
     let leads_to = |from: &str, to: &str| {
         let mut seen = BTreeSet::new();

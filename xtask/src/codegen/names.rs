@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(shape("policyDescriptorType"), "PolicyDescriptorType");
         assert_eq!(shape("SSEKMS"), "SSEKMS");
         assert_eq!(screaming("policyDescriptorType"), "POLICY_DESCRIPTOR_TYPE");
-        assert_eq!(screaming("200Status"), "_200STATUS");
+        assert_eq!(screaming("200Status"), "_200_STATUS");
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    const fn new(name: &'static str, folder: &'static str) -> Self {
+    /// A service without anything unusual, to be refined by struct update.
+    pub(crate) const fn new(name: &'static str, folder: &'static str) -> Self {
         Self {
             name,
             folder,

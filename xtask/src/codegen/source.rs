@@ -8,13 +8,13 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::services::{CURRENT, OLDER, Release};
-use crate::{Outcome, workspace};
+use crate::run::{output, workspace_root};
 
 /// Names a directory that holds an unpacked [`CURRENT`], to be read in place of the download.
 const OVERRIDE: &str = "APUS_BOTOCORE";
 
 /// Makes both releases lie unpacked under `target/botocore`, downloading what is not there.
-pub(crate) fn fetch() -> Outcome {
+pub(crate) fn fetch() -> Result<(), String> {
     for release in [&CURRENT, &OLDER] {
         println!("{}", unpacked(release)?.display());
     }
@@ -44,7 +44,7 @@ fn unpacked(release: &Release) -> Result<PathBuf, String> {
     {
         return Ok(given.into());
     }
-    let store = workspace::root().join("target/botocore");
+    let store = workspace_root().join("target/botocore");
     let name = format!("botocore-{}", release.version);
     let directory = store.join(&name);
     if directory.is_dir() {
@@ -68,7 +68,7 @@ fn unpacked(release: &Release) -> Result<PathBuf, String> {
         fs::remove_dir_all(&unpacking)
             .map_err(|error| format!("cannot clear {}: {error}", unpacking.display()))?;
     }
-    workspace::output(python().args(["-m", "tarfile", "-e"]).arg(&archive).arg(&unpacking))?;
+    output(python().args(["-m", "tarfile", "-e"]).arg(&archive).arg(&unpacking))?;
     fs::rename(unpacking.join(&name), &directory).map_err(|error| {
         format!("cannot move {} to {}: {error}", unpacking.display(), directory.display())
     })?;
@@ -77,12 +77,12 @@ fn unpacked(release: &Release) -> Result<PathBuf, String> {
     Ok(directory)
 }
 
-fn download(release: &Release, store: &Path) -> Outcome {
+fn download(release: &Release, store: &Path) -> Result<(), String> {
     let requirement = format!("botocore=={}", release.version);
     let attempt = |extra: &[&str]| {
         let mut pip = python();
         pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]);
-        workspace::output(pip.args(extra).arg(&requirement).arg("--dest").arg(store))
+        output(pip.args(extra).arg(&requirement).arg("--dest").arg(store))
     };
     // pip prepares a source distribution's metadata, for which it fetches build tools; where it must not,
     // those that are installed do.
@@ -93,7 +93,7 @@ fn download(release: &Release, store: &Path) -> Outcome {
 
 fn sha256(file: &Path) -> Result<String, String> {
     let program = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())";
-    let printed = workspace::output(python().args(["-c", program]).arg(file))?;
+    let printed = output(python().args(["-c", program]).arg(file))?;
     Ok(String::from_utf8_lossy(&printed).trim().to_owned())
 }
 

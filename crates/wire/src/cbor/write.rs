@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use apus_schema::{Fields, Kind, OperationSchema, Schema, ServiceSchema, Value};
+use apus_schema::{Fields, Kind, OperationSchema, Protocol, Schema, ServiceSchema, Value};
 use apus_time::Timestamp;
 use minicbor::Encoder;
 use minicbor::data::Tag;
@@ -10,7 +10,6 @@ use minicbor::encode::Error;
 
 use crate::faults::{Facts, message_member};
 use crate::message::{Payload, Response};
-use crate::styles::Style;
 
 /// The tag of an instant in seconds since the epoch.
 const EPOCH_TAG: u64 = 1;
@@ -30,9 +29,7 @@ pub(crate) fn write_error(facts: &Facts<'_>, service: Option<&ServiceSchema>, re
     if let Some(query_error) = facts.query_error(service) {
         response.set("x-amzn-query-error", &query_error);
     }
-    let namespace =
-        if facts.schema.is_some() { Style::of(service).type_namespace } else { "com.amazon.coral.service#" };
-    let name = format!("{namespace}{}", facts.name);
+    let name = facts.type_name(service, Protocol::RpcV2Cbor);
     let key = facts.schema.and_then(|schema| message_member(schema).map(|at| schema.members()[at].name));
     let message = (key.unwrap_or("message"), facts.message);
     let first = [("__type", name.as_str()), message];

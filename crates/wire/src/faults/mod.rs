@@ -1,7 +1,6 @@
 //! Errors on the wire: what a service error is called, and its status, in each protocol's and service's own words.
 
 mod tables;
-pub(crate) mod unmodelled;
 mod validation;
 
 use apus_schema::{
@@ -90,6 +89,17 @@ impl<'a> Facts<'a> {
                 }
             }
         }
+    }
+
+    /// The name in `__type`: a modelled error's in the service's namespace, a shared one's in that of AWS's
+    /// framework, which awsJson 1.1 leaves out.
+    pub(crate) fn type_name(&self, service: Option<&ServiceSchema>, protocol: Protocol) -> String {
+        let namespace = match (self.schema, protocol) {
+            (Some(_), _) => Style::of(service).type_namespace,
+            (None, Protocol::AwsJson11) => "",
+            (None, _) => "com.amazon.coral.service#",
+        };
+        format!("{namespace}{}", self.name)
     }
 
     /// `code;Sender` for services that once spoke the query protocol.

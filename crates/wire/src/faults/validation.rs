@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use apus_schema::{Common, Reason, ServiceError, ServiceSchema, Step, Value, Violation};
+use apus_schema::{Common, ErrorSchema, Reason, Schema, ServiceError, ServiceSchema, Step, Value, Violation};
 
-use super::unmodelled::MISSING_PARAMETER;
 use crate::json::write_document;
 
 /// The most characters of a refused value that a message repeats.
@@ -21,6 +20,17 @@ pub fn violation_error(service: &ServiceSchema, violations: &[Violation<'_>]) ->
 type Hook = fn(&[Violation<'_>]) -> Option<ServiceError>;
 
 static HOOKS: &[(&str, Hook)] = &[("s3", s3), ("sqs", sqs)];
+
+/// SQS names a missing parameter; no model lists the error, which has a name in each protocol.
+static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
+    name: "MissingRequiredParameterException",
+    code: "MissingParameter",
+    status: 400,
+    query_status: 400,
+    sender_fault: true,
+    schema: &NO_MEMBERS,
+};
+static NO_MEMBERS: Schema = Schema::structure("MissingRequiredParameterException", &[]);
 
 fn sqs(violations: &[Violation<'_>]) -> Option<ServiceError> {
     let missing = violations.iter().find(|violation| violation.reason == Reason::Required)?;

@@ -5,7 +5,6 @@ use apus_schema::{Fields, OperationSchema, Protocol, ServiceSchema};
 use super::write::{Body, write_structure};
 use crate::faults::Facts;
 use crate::message::{Payload, Response};
-use crate::styles::Style;
 
 /// The protocol's content type.
 pub(crate) fn content_type(protocol: Protocol) -> &'static str {
@@ -38,9 +37,7 @@ pub(crate) fn write_error(
     protocol: Protocol,
     request_id: &str,
 ) -> Response {
-    let namespace =
-        if facts.schema.is_some() { Style::of(service).type_namespace } else { "com.amazon.coral.service#" };
-    let name = format!("{namespace}{}", facts.name);
+    let name = facts.type_name(service, protocol);
     let body = facts.json_body(Body::Whole, Some(("__type", &name)));
     let mut response = Response::new(facts.status);
     response.set("content-type", content_type(protocol));

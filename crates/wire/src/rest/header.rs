@@ -1,6 +1,7 @@
 //! Header values: scalars, and lists of them with their commas and quotes.
 
 use apus_schema::{Kind, Member, Schema, TimestampFormat, Value};
+use apus_time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -45,14 +46,27 @@ pub(crate) fn write(member: &Member, value: &Value) -> Option<String> {
             let parts: Option<Vec<_>> = items
                 .iter()
                 .map(|found| {
-                    let part = text::write(item, None, found, TimestampFormat::HttpDate)?;
+                    let part = scalar(item, None, found)?;
                     let quoted = matches!(item.kind, Kind::String) && needs_quotes(&part);
                     Some(if quoted { quote(&part) } else { part })
                 })
                 .collect();
             parts.map(|parts| parts.join(", "))
         }
-        _ => text::write(member.shape, Some(member), value, TimestampFormat::HttpDate),
+        _ => scalar(member.shape, Some(member), value),
+    }
+}
+
+/// A scalar as a header's text. HTTP knows no fractions of seconds.
+fn scalar(schema: &Schema, member: Option<&Member>, value: &Value) -> Option<String> {
+    match value {
+        Value::Timestamp(at)
+            if text::timestamp_format(schema, member, TimestampFormat::HttpDate)
+                == TimestampFormat::HttpDate =>
+        {
+            Some(Timestamp::from_secs(at.as_secs()).to_http_date())
+        }
+        _ => text::write(schema, member, value, TimestampFormat::HttpDate),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::budget::{Read, unreadable};
 use crate::faults::Facts;
 use crate::json::{Body, read_payload, read_structure, write_structure, write_value};
 use crate::message::{Payload, Response};
+use crate::styles::Style;
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -39,13 +40,14 @@ pub(crate) fn read_body(operation: &OperationSchema, body: &Bytes) -> Read<Field
 
 /// Writes a success.
 pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request_id: &str) -> Response {
+    let style = Style::of(Some(operation.service));
     let schema = operation.output;
     let mut response = Response::new(operation.status);
     response.set("x-amzn-requestid", request_id);
     if let Some((at, member)) = schema.payload() {
         match (raw_payload(member, output.get(at)), output.get(at)) {
             (Some((body, content_type)), _) => {
-                response.set("content-type", content_type);
+                response.set("content-type", style.payload_type(operation).unwrap_or(content_type));
                 response.body = body;
             }
             (None, Some(value)) => {

@@ -54,7 +54,7 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
     if let Some((at, member)) = schema.payload() {
         match (raw_payload(member, output.get(at)), output.get(at)) {
             (Some((body, content_type)), _) => {
-                response.set("content-type", content_type);
+                response.set("content-type", style.payload_type(operation).unwrap_or(content_type));
                 response.body = body;
             }
             (None, Some(Value::Structure(fields))) => {

@@ -113,7 +113,7 @@ impl RouteError {
                 ServiceError::common(Common::UnknownService, message)
             }
             Self::Malformed { message, service, .. } => match Style::of(*service).unreadable_uri {
-                Some(schema) => ServiceError::modelled(schema, message.clone()),
+                Some(code) => ServiceError::named(code, 400, message.clone()),
                 None => ServiceError::common(Common::Malformed, message.clone()),
             },
         }
@@ -251,6 +251,7 @@ fn find_action(
     form: Option<&Form>,
 ) -> Option<Result<Route, RouteError>> {
     let protocol = Protocol::Query;
+    let all = candidates.len();
     let candidates: Vec<_> =
         candidates.iter().copied().filter(|service| service.protocols.contains(&protocol)).collect();
     let in_url = head.query.filter(|query| query.contains("Action="));
@@ -266,7 +267,8 @@ fn find_action(
     };
     let parameter = |key| form.and_then(|form| form.get(key)).or_else(|| url_form.get(key));
     let action = parameter("Action");
-    if action.is_none() && form.is_none() {
+    // A form without an action may be an object that somebody stores.
+    if action.is_none() && (form.is_none() || candidates.len() < all) {
         return None;
     }
     let version = parameter("Version");

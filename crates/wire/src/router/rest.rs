@@ -55,11 +55,12 @@ impl RestTable {
         for (service, protocol) in &services {
             let templates = self.templates.get(&(service.name, head.method.as_str()));
             for template in templates.into_iter().flatten() {
-                let Some(labels) = template.match_path(&parts) else { continue };
                 if !template.match_query(&query) {
                     continue;
                 }
-                found.push(Fit { service, protocol: *protocol, template, labels });
+                if let Some(labels) = template.match_path(&parts) {
+                    found.push(Fit { service, protocol: *protocol, template, labels });
+                }
             }
         }
         let best = found.iter().map(|fit| fit.template.rank()).max();
@@ -95,18 +96,16 @@ struct Fit<'t, 'p> {
     labels: Vec<(&'static str, Vec<&'p str>)>,
 }
 
-/// Chooses among operations of equal templates: the one whose required parameters and headers all came and
-/// are the most; if none has all, the one that asks for the fewest, so that it can say what is missing.
+/// Chooses among operations of equal templates: one whose required parameters and headers all came, before one
+/// that lacks some and can say so; of those the one that the most came for.
 fn choose<'t, 'p>(found: Vec<Fit<'t, 'p>>, query: &Form, head: &RequestHead<'_>) -> Option<Fit<'t, 'p>> {
     let named = query.get("x-id");
     found.into_iter().max_by_key(|fit| {
         let (required, present) = fit.template.required(query, head.headers);
-        let complete = required == present;
-        let weight = if complete { required as isize } else { -(required as isize) };
         // SDKs of other languages name the operation; models keep old names of an operation beside the
         // new and longer one (`PutBucketLifecycle`); `ListBuckets` comes before `ListDirectoryBuckets`.
         let name = fit.template.operation.name;
-        (complete, weight, named == Some(name), OldNameFirst(name))
+        (required == present, present, named == Some(name), OldNameFirst(name))
     })
 }
 

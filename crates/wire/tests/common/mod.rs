@@ -211,6 +211,8 @@ pub(crate) fn buckets() -> &'static ServiceSchema {
             ("CreateMultipartUpload", "POST", "/{Bucket}/{Key+}?uploads", &LABELS),
             ("GetBucketAcl", "GET", "/{Bucket}?acl", &EMPTY),
             ("GetObject", "GET", "/{Bucket}/{Key+}", &LABELS),
+            ("HeadCopy", "HEAD", "/{Bucket}/{Key+}", &COPY),
+            ("HeadPart", "HEAD", "/{Bucket}/{Key+}", &UPLOAD),
             ("ListBuckets", "GET", "/", &EMPTY),
             ("ListDirectoryBuckets", "GET", "/", &EMPTY),
             ("ListObjects", "GET", "/{Bucket}", &EMPTY),

@@ -10,7 +10,7 @@ use crate::S3;
 use crate::object::{Headers, Place, object_arn};
 use crate::reading::{Reading, read_request};
 use crate::record::corrupt;
-use crate::{checksum, errors};
+use crate::{checksum, download, errors};
 
 pub(crate) const ACCESS: Access<GetObject> = Access::new("s3:GetObject", |input: &GetObjectRequest, _| {
     vec![object_arn(&input.bucket, &input.key).into()]
@@ -44,8 +44,8 @@ async fn open(s3: &S3, reading: &Reading) -> Result<Option<Body>, ServiceError> 
         // Bounded by what is held in the store.
         Place::Store => Ok(Some(Body::full(reading.bytes.slice(range.first as usize..=range.last as usize)))),
         Place::Blob(id) => {
-            let stream = s3.blobs.open(id, range).await.map_err(errors::store)?;
-            Ok(stream.map(|stream| Body::streaming(stream, Some(range.length()))))
+            let reader = s3.store.blobs().open_blob(*id).await.map_err(errors::store)?;
+            Ok(reader.map(|reader| download::flow(reader, range)))
         }
     }
 }

@@ -66,7 +66,7 @@ async fn put(
     body: &Body,
     expected: &Expected,
 ) -> Result<Object, ServiceError> {
-    let received = receive(&s3.blobs, body, expected).await?;
+    let received = receive(s3.store.blobs(), body, expected).await?;
     let committed = s3.store.transact(|tx| commit(tx, context, request, &received)).await;
     match committed {
         Ok((object, replaced)) => {

@@ -1,0 +1,23 @@
+//! `apus doctor`: what this host offers for isolating functions, and what to do about what it lacks.
+
+use std::process::ExitCode;
+
+use apus_compute::Level;
+
+/// Prints each feature with its state; fails if functions cannot be isolated fully.
+pub(crate) fn run() -> ExitCode {
+    let host = apus_compute::probe();
+    for fact in &host.facts {
+        match &fact.state {
+            Ok(how) => println!("  ok    {}: {how}", fact.name),
+            Err(lack) => {
+                let mark = if fact.required { "LACKS" } else { "lacks" };
+                println!("  {mark} {}: {}", fact.name, lack.reason);
+                println!("        {}", lack.remedy);
+            }
+        }
+    }
+    let level = host.level();
+    println!("functions can be isolated at level `{level}`");
+    if level == Level::Full { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

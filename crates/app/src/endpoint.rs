@@ -1,0 +1,74 @@
+//! The platform's endpoint inside sandboxes: the same gateway, at a listener that believes one role session only.
+
+use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
+
+use apus_env::Env;
+use apus_gateway::{Gateway, Listener};
+use apus_service_lambda::{EndpointServer, LogSink};
+use apus_service_sts::{EnvironmentCredentials, SessionCredentials};
+use tokio::sync::watch;
+use tracing::{debug, error};
+
+/// Serves what arrives from inside sandboxes, once the gateway stands.
+pub(crate) struct SandboxEndpoint {
+    env: Env,
+    inside: OnceLock<Inside>,
+}
+
+/// What serves the inside.
+pub(crate) struct Inside {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) sessions: SessionCredentials,
+    /// The public URL: a URL that is presigned or handed out inside works outside.
+    pub(crate) base_url: String,
+}
+
+impl SandboxEndpoint {
+    pub(crate) fn new(env: Env, inside: OnceLock<Inside>) -> Self {
+        Self { env, inside }
+    }
+
+    /// The gateway stands.
+    pub(crate) fn open(&self, inside: Inside) {
+        let first = self.inside.set(inside).is_ok();
+        assert!(first, "an instance is wired once");
+    }
+}
+
+impl EndpointServer for SandboxEndpoint {
+    fn serve(&self, listener: TcpListener, access_key: &str) {
+        let Some(inside) = self.inside.get() else {
+            error!("an environment started before the gateway stood");
+            return;
+        };
+        let socket = match tokio::net::TcpListener::from_std(listener) {
+            Ok(socket) => socket,
+            Err(error) => {
+                error!(%error, "the endpoint inside a sandbox could not be served");
+                return;
+            }
+        };
+        let listener = Listener {
+            credentials: Arc::new(EnvironmentCredentials::new(inside.sessions.clone(), access_key)),
+            base_url: inside.base_url.clone(),
+            secure: false,
+        };
+        // Nobody raises this flag: the listener ends with its sandbox.
+        let (flag, stop) = watch::channel(false);
+        let serving = Arc::clone(&inside.gateway).serve(socket, Arc::new(listener), stop);
+        self.env.spawn("sandbox endpoint", async move {
+            serving.await;
+            drop(flag);
+        });
+    }
+}
+
+/// Functions' lines into the instance's own log, until there is a place where users read them.
+pub(crate) struct TraceLogs;
+
+impl LogSink for TraceLogs {
+    fn line(&self, group: &str, stream: &str, request_id: Option<&str>, line: &str) {
+        debug!(group, stream, request_id, "{line}");
+    }
+}

@@ -1,0 +1,184 @@
+//! `apus start`: opens the state, wires the platform, listens, and stops cleanly when told to.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apus::wiring::{self, Foundation};
+use apus_compute::{Compute, ComputeConfig, Level};
+use apus_env::Env;
+use apus_gateway::Listener;
+use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
+use apus_store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::Start;
+
+/// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Runs until SIGTERM, SIGINT or a failure.
+pub(crate) fn run(options: Start) -> Result<ExitCode, String> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::from_level(options.log))
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("could not start the runtime: {error}"))?;
+    runtime.block_on(serve(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(options: Start) -> Result<(), String> {
+    let mut told = Told::new()?;
+    let env = Env::real();
+    // Bound first: a port that is taken is said before anything else is done.
+    let socket = bind(options.bind, options.port).await?;
+    let address = socket.local_addr().map_err(|error| error.to_string())?;
+    let base_url = format!("http://{}", shown(address));
+    let place = Place::of(&options)?;
+    let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
+    let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
+
+    let credentials = Arc::new(instance.development.clone());
+    let listener = Listener { credentials, base_url: base_url.clone(), secure: false };
+    let (stop, stopping) = watch::channel(false);
+    let serving = env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
+    println!("apus is ready at {base_url} ({place})");
+
+    told.to_stop().await;
+    info!("stopping");
+    stop.send_replace(true);
+    if env.timeout(DRAIN_MAX, serving.join()).await.is_err() {
+        warn!("some requests were still open when their time to finish was over");
+    }
+    instance.stop().await;
+    place.clean_up();
+    Ok(())
+}
+
+/// What the instance stands on, by the options.
+fn foundation(
+    env: &Env,
+    options: &Start,
+    place: &Place,
+    base_url: &str,
+    port: u16,
+) -> Result<Foundation, String> {
+    let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
+    let store = match place {
+        Place::Directory(dir) => Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?,
+        Place::Memory(_) => Store::memory(env),
+    };
+    let run_dir = place.dir().join("run");
+    apus_compute::sweep(&run_dir).map_err(|error| error.to_string())?;
+    let config = ComputeConfig { accept_isolation: accepted, ..ComputeConfig::new(run_dir, port) };
+    let compute = Compute::new(env.clone(), config).map_err(|error| error.to_string())?;
+    Ok(Foundation {
+        env: env.clone(),
+        store,
+        compute,
+        lambda: LambdaConfig::new(place.dir().join("code"), format!("http://127.0.0.1:{port}")),
+        iam: Mode::Enforce,
+        base_url: base_url.to_owned(),
+    })
+}
+
+/// Where an instance keeps its files.
+pub(crate) enum Place {
+    /// For good.
+    Directory(PathBuf),
+    /// For as long as the process lives: unpacked code and sandboxes' sockets. The state is in memory.
+    Memory(PathBuf),
+}
+
+impl Place {
+    pub(crate) fn of(options: &Start) -> Result<Self, String> {
+        let (dir, place): (PathBuf, fn(PathBuf) -> Self) = if options.ephemeral {
+            let above = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+            (above.join(format!("apus-{}", std::process::id())), Self::Memory)
+        } else {
+            (options.data_dir.clone(), Self::Directory)
+        };
+        let unusable = |error: std::io::Error| {
+            format!("{} cannot be used: {error}; choose another directory with --data-dir", dir.display())
+        };
+        std::fs::create_dir_all(&dir).map_err(unusable)?;
+        let dir = dir.canonicalize().map_err(unusable)?;
+        Ok(place(dir))
+    }
+
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Directory(dir) | Self::Memory(dir) => dir,
+        }
+    }
+
+    fn clean_up(&self) {
+        if let Self::Memory(dir) = self
+            && let Err(error) = std::fs::remove_dir_all(dir)
+        {
+            warn!(dir = %dir.display(), %error, "files of this run are left");
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(dir) => write!(f, "state in {}", dir.display()),
+            Self::Memory(_) => f.write_str("state in memory only: nothing survives this process"),
+        }
+    }
+}
+
+async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind((address, port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "port {port} of {address} is taken by another program; stop it, or choose another port with --port"
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("port {port} needs more rights; choose one above 1023 with --port")
+        }
+        _ => format!("could not listen on {address}:{port}: {error}"),
+    })
+}
+
+/// The address that clients are told: a wildcard is reached at loopback.
+fn shown(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        _ => address,
+    }
+}
+
+/// The signals that mean stop.
+struct Told {
+    term: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Told {
+    fn new() -> Result<Self, String> {
+        let listen = |kind| signal(kind).map_err(|error| format!("could not listen for signals: {error}"));
+        Ok(Self { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn to_stop(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
