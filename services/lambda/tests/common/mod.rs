@@ -141,7 +141,7 @@ pub fn world(
             .operation(Access::<AssumeRole>::free("sts:AssumeRole"), assume_role)
             .build();
         let services = vec![lambda.expect("a directory for code"), sts];
-        let platform = Platform::start(env.clone(), services, AllowAll);
+        let platform = Platform::start(env.clone(), services, Vec::new(), AllowAll);
         let region = Region::default();
         let world = World { env: env.clone(), store, platform, region };
         story(&world).await;
