@@ -19,6 +19,7 @@ mod settings;
 mod store;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use apus_compute::Compute;
 use apus_env::Env;
 use apus_kernel::Service;
 use apus_model_lambda::SERVICE;
-use apus_store::Store;
+use apus_store::{BlobId, Store, StoreError};
 
 pub use crate::ports::{EndpointServer, LogSink};
 
@@ -96,4 +97,18 @@ pub fn service(
         .operation(invoke::ACCESS, invoke::invoke)
         .operation(list_functions::ACCESS, list_functions::list_functions)
         .build())
+}
+
+/// Every blob that a function's code is in: whoever sweeps blobs after a crash spares these.
+pub async fn referenced_blobs(store: &Store) -> Result<BTreeSet<BlobId>, StoreError> {
+    store::referenced_blobs(store).await
+}
+
+impl Lambda {
+    /// Deletes a blob that no function refers to. A failure is nobody's: the sweep finds what is left.
+    async fn delete_blob(&self, blob: BlobId) {
+        if let Err(error) = self.store.blobs().delete(blob).await {
+            tracing::warn!(%blob, %error, "a code package that no function has could not be deleted");
+        }
+    }
 }

@@ -23,7 +23,7 @@ const PRINCIPAL: &str = "lambda.amazonaws.com";
 /// How long a session is asked to last, in seconds: what every role allows.
 const SESSION_SECS: i32 = 3_600;
 /// How much of a session must be left for an invocation: the longest timeout, and time to start and to idle.
-const LEFT_MIN: Duration = Duration::from_secs(1_200);
+const LEFT_MIN: Duration = Duration::from_mins(20);
 /// Sessions that are held; beyond that the one that ends first is let go.
 const SESSIONS_MAX: usize = 10_000;
 

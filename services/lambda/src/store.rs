@@ -1,24 +1,25 @@
 //! Every key of Lambda.
 //!
 //! ```text
-//! account region "lambda" "function" name              → FunctionRecord
-//! account region "lambda" "package"  revision number   → a piece of the code package
+//! account region "lambda" "function" name   → FunctionRecord
+//! ""      ""     "lambda" "blob"     id     → nothing: a blob that a function's code is in
 //! ```
 //!
-//! Invariant: a function's record and all pieces of its package are written and deleted in one transaction.
+//! Invariants: a function's code is in one blob, which is that function's alone and was finished before the
+//! record was written; the record and the blob's entry are written and deleted in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use apus_store::{Direction, Key, Keyspace, StoreError, Table, Tx};
-use bytes::{Bytes, BytesMut};
+use apus_store::{BlobId, Direction, Key, Keyspace, Store, StoreError, Table, Tx};
+use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use crate::code::package::{CodeHash, UPLOAD_BYTES_MAX};
 use crate::function_name::FunctionId;
 
 const SERVICE: &str = "lambda";
-/// A piece of a package, in bytes.
-const PIECE_BYTES: usize = 4 * 1024 * 1024;
+/// References to blobs that are read at once.
+const REFERENCES_PAGE: usize = 1_000;
 
 /// A function.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -56,6 +57,9 @@ pub(crate) struct FunctionRecord {
     pub(crate) code_sha256: Vec<u8>,
     #[n(14)]
     pub(crate) code_bytes: u64,
+    /// The blob that holds the code package.
+    #[cbor(n(15), with = "minicbor::bytes")]
+    pub(crate) code_blob: [u8; 16],
 }
 
 impl FunctionRecord {
@@ -76,8 +80,8 @@ fn functions(id: &FunctionId) -> Table<FunctionRecord> {
     Table::new(space(id).sub(("function",)))
 }
 
-fn package(id: &FunctionId, revision: &str) -> Keyspace {
-    space(id).sub(("package", revision))
+fn references() -> Keyspace {
+    Keyspace::new("", "", SERVICE).sub(("blob",))
 }
 
 /// The function, if there is one.
@@ -85,38 +89,26 @@ pub(crate) async fn function(tx: &Tx, id: &FunctionId) -> Result<Option<Function
     functions(id).get(tx, (id.name.as_str(),)).await
 }
 
-/// Makes a function with its package.
-pub(crate) fn put_function(tx: &Tx, id: &FunctionId, record: &FunctionRecord, code: &Bytes) {
+/// Makes a function, whose code's blob is finished.
+pub(crate) fn put_function(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     functions(id).put(tx, (id.name.as_str(),), record);
-    let pieces = package(id, &record.revision);
-    for (number, from) in (0..code.len()).step_by(PIECE_BYTES).enumerate() {
-        let piece = code.slice(from..code.len().min(from + PIECE_BYTES));
-        tx.put(&pieces.key((number as u64,)), piece);
-    }
+    tx.put(&references().key((record.code_blob.to_vec(),)), Bytes::new());
 }
 
-/// Deletes a function with its package.
+/// Deletes a function; its code's blob is then nobody's.
 pub(crate) fn delete_function(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     functions(id).delete(tx, (id.name.as_str(),));
-    tx.delete_range(&package(id, &record.revision).all());
+    tx.delete(&references().key((record.code_blob.to_vec(),)));
 }
 
-/// The package of a function; nothing if the function is gone.
+/// The package of a function; nothing if the function is gone by now.
 pub(crate) async fn code(
-    tx: &Tx,
+    store: &Store,
     id: &FunctionId,
     record: &FunctionRecord,
 ) -> Result<Option<Bytes>, StoreError> {
-    let pieces = package(id, &record.revision).all();
-    let rows = tx.range(&pieces, UPLOAD_BYTES_MAX / PIECE_BYTES + 1, Direction::Forward).await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let mut code = BytesMut::with_capacity(record.code_bytes as usize);
-    for (_, piece) in &rows {
-        code.extend_from_slice(piece);
-    }
-    let code = code.freeze();
+    let Some(blob) = store.blobs().open_blob(BlobId::from(record.code_blob)).await? else { return Ok(None) };
+    let code = blob.read_all(UPLOAD_BYTES_MAX).await?;
     if CodeHash::of(&code) == record.code_hash()? {
         return Ok(Some(code));
     }
@@ -124,6 +116,30 @@ pub(crate) async fn code(
         place: format!("the code package of {}", id.arn()),
         detail: "its bytes do not have the hash that was stored".into(),
     })
+}
+
+/// Every blob that a function's code is in.
+pub(crate) async fn referenced_blobs(store: &Store) -> Result<BTreeSet<BlobId>, StoreError> {
+    let mut found = BTreeSet::new();
+    let mut rest = references().all();
+    loop {
+        let range = rest.clone();
+        let page =
+            store.read(|tx| async move { tx.range(&range, REFERENCES_PAGE, Direction::Forward).await });
+        let page = page.await?;
+        for (key, _) in &page {
+            let (id,): (Vec<u8>,) = references().unpack(key)?;
+            let id: [u8; 16] = id.try_into().map_err(|_| StoreError::Corrupt {
+                place: format!("{key:?}"),
+                detail: "the reference is no blob's id".into(),
+            })?;
+            found.insert(BlobId::from(id));
+        }
+        match page.last() {
+            Some((last, _)) if page.len() == REFERENCES_PAGE => rest = rest.after(last),
+            _ => return Ok(found),
+        }
+    }
 }
 
 /// At most `limit` functions in the order of their names, those after `after` only.

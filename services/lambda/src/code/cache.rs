@@ -160,7 +160,11 @@ impl CodeCache {
         drop(slots);
         if !gone.is_empty() {
             info!(packages = gone.len(), "let go of unpacked code");
-            self.env.spawn_thread("remove code", async move { gone.iter().for_each(|path| remove(path)) });
+            self.env.spawn_thread("remove code", async move {
+                for path in &gone {
+                    remove(path);
+                }
+            });
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use apus_kernel::{Access, Arn, Context, Resource};
 use apus_model_lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
 use apus_schema::{Fault, ServiceError};
+use apus_store::BlobId;
 
 use crate::code::package::Package;
 use crate::describe::{Detail, configuration};
@@ -36,8 +37,13 @@ pub(crate) async fn create_function(
     // Unpacked before it is acknowledged: a package that cannot be unpacked is never kept.
     let bytes = package.bytes.clone();
     let _unpacked = lambda.code.get(package.hash, async { Ok::<_, ServiceError>(bytes) }).await?;
-    let record = record(&lambda, settings, input.role, &package);
-    keep(&lambda, &function, &record, &package).await
+    let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
+    let record = record(&lambda, settings, input.role, &package, blob);
+    let kept = keep(&lambda, &function, &record).await;
+    if kept.is_err() {
+        lambda.delete_blob(blob).await;
+    }
+    kept
 }
 
 /// The function to be made: of the caller's account, unqualified.
@@ -68,7 +74,13 @@ async fn check_role(context: &Context, id: &FunctionId, role: &str) -> Result<()
     }
 }
 
-fn record(lambda: &Lambda, settings: Settings, role: String, package: &Package) -> FunctionRecord {
+fn record(
+    lambda: &Lambda,
+    settings: Settings,
+    role: String,
+    package: &Package,
+    blob: BlobId,
+) -> FunctionRecord {
     FunctionRecord {
         runtime: settings.runtime,
         role,
@@ -85,6 +97,7 @@ fn record(lambda: &Lambda, settings: Settings, role: String, package: &Package) 
         modified_at_micros: lambda.env.now().as_micros(),
         code_sha256: package.hash.as_bytes().to_vec(),
         code_bytes: package.bytes.len() as u64,
+        code_blob: *blob.as_bytes(),
     }
 }
 
@@ -92,15 +105,14 @@ async fn keep(
     lambda: &Lambda,
     function: &FunctionReference,
     record: &FunctionRecord,
-    package: &Package,
 ) -> Result<FunctionConfiguration, ServiceError> {
     let kept = lambda.store.transact(|tx| {
-        let (id, record, code) = (function.id.clone(), record.clone(), package.bytes.clone());
+        let (id, record) = (function.id.clone(), record.clone());
         async move {
             if store::function(&tx, &id).await?.is_some() {
                 return Err(Failure::from(errors::function_exists(&id.name)));
             }
-            store::put_function(&tx, &id, &record, &code);
+            store::put_function(&tx, &id, &record);
             Ok(())
         }
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{DeleteFunction, DeleteFunctionRequest, DeleteFunctionResponse};
 use apus_schema::ServiceError;
+use apus_store::BlobId;
 
 use crate::errors::{self, Failure};
 use crate::function_name::LATEST;
@@ -37,12 +38,13 @@ pub(crate) async fn delete_function(
             let found = store::function(&tx, &function.id).await?;
             let record = found.ok_or_else(|| errors::function_not_found(&function))?;
             store::delete_function(&tx, &function.id, &record);
-            Ok::<_, Failure>(())
+            Ok::<_, Failure>(BlobId::from(record.code_blob))
         }
     });
-    deleted.await?;
+    let blob = deleted.await?;
     if let Some(key) = lambda.sessions.forget(&function.id) {
         lambda.compute.retire(&key);
     }
+    lambda.delete_blob(blob).await;
     Ok(DeleteFunctionResponse { status_code: Some(204) })
 }

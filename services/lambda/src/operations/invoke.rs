@@ -96,8 +96,7 @@ async fn run(
     let id = &function.id;
     let session = lambda.sessions.get(context, id, record, |key| lambda.compute.retire(key)).await?;
     let load = async {
-        let code = lambda.store.read(|tx| async move { store::code(&tx, id, record).await });
-        let code = code.await.map_err(|error| ServiceError::from(Failure::from(error)))?;
+        let code = store::code(&lambda.store, id, record).await.map_err(Failure::from)?;
         // Deleted since its record was read.
         code.ok_or_else(|| errors::function_not_found(function))
     };

@@ -117,7 +117,9 @@ fn archives_that_lie_leave_nothing_behind() {
     for (name, entry) in [
         ("more than it says", zeros.clone().claiming(10)),
         ("less than it says", honest.clone().claiming(101)),
-        ("another content", Raw { crc: 7, ..honest }),
+        ("another content", Raw { crc: 7, ..honest.clone() }),
+        ("an unknown method", Raw { method: 77, ..honest.clone() }),
+        ("an encrypted file", Raw { method: 99, ..honest }),
         ("no deflate stream", Raw { content: vec![0xff; 10], ..zeros.claiming(10) }),
     ] {
         let result = simulator.run(get(&cache, &zip(&[Raw::new("b", b"first"), entry]).into()));

@@ -1,0 +1,187 @@
+//! Lambda on the memory store, in a simulated world where functions are closures and roles are always there.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use apus_compute::driver::SandboxSpec;
+use apus_compute::driver::fake::{FakeDriver, FakeReply};
+use apus_compute::exchange::Invocation;
+use apus_compute::{Compute, PoolLimits};
+use apus_env::Env;
+use apus_env::sim::Simulator;
+use apus_kernel::{
+    Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Origin, Platform, Region,
+    Service,
+};
+use apus_model_lambda::{
+    CreateFunctionRequest, FunctionCode, InvocationRequest, InvocationResponse, Invoke, Runtime,
+};
+use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, Credentials};
+use apus_schema::{Common, Operation, ServiceError};
+use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink};
+use apus_store::Store;
+use bytes::Bytes;
+
+pub const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
+/// How long an environment takes to start.
+const INIT: Duration = Duration::from_millis(100);
+const ENVIRONMENTS_MAX: usize = 4;
+pub const WAITING_MAX: usize = 2;
+
+struct AllowAll;
+
+impl Authorizer for AllowAll {
+    fn authorize<'a>(&'a self, _: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+struct NoSockets;
+
+impl EndpointServer for NoSockets {
+    fn serve(&self, _: TcpListener, _: &str) {}
+}
+
+impl LogSink for NoSockets {
+    fn line(&self, _: &str, _: &str, _: Option<&str>, _: &str) {}
+}
+
+/// Gives out numbered sessions of every role but `role/nobody`.
+#[derive(Default)]
+struct Roles {
+    sessions: AtomicU32,
+}
+
+async fn assume_role(
+    roles: Arc<Roles>,
+    context: Context,
+    input: AssumeRoleRequest,
+) -> Result<AssumeRoleResponse, ServiceError> {
+    assert_eq!(context.caller.principal.to_string(), "lambda.amazonaws.com");
+    if input.role_arn.ends_with("role/nobody") {
+        return Err(ServiceError::common(Common::AccessDenied, "not trusted"));
+    }
+    let number = roles.sessions.fetch_add(1, Ordering::Relaxed);
+    let life = Duration::from_secs(input.duration_seconds.unwrap_or(3_600) as u64);
+    let credentials = Credentials {
+        access_key_id: format!("ASIA{number}"),
+        secret_access_key: "secret".into(),
+        session_token: format!("token of {} as {}", input.role_arn, input.role_session_name),
+        expiration: context.now + life,
+    };
+    Ok(AssumeRoleResponse { credentials: Some(credentials), ..AssumeRoleResponse::default() })
+}
+
+/// A world with Lambda in it.
+pub struct World {
+    pub env: Env,
+    pub store: Store,
+    pub platform: Platform,
+    region: Region,
+}
+
+impl World {
+    /// A call of an operation, by the root of the development account.
+    pub async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
+        let caller = Caller::root(AccountId::DEVELOPMENT, self.region.clone());
+        let context = self.platform.context(caller, Origin::default(), None);
+        self.platform.call::<O>(context, input).await
+    }
+
+    /// The error of a call, as its name and message.
+    pub async fn refused<O: Operation>(&self, input: O::Input) -> (String, String)
+    where
+        O::Output: std::fmt::Debug,
+    {
+        let error = self.call::<O>(input).await.expect_err("a refusal");
+        (error.name(), error.message().to_owned())
+    }
+
+    /// An invocation with that event.
+    pub async fn invoke(&self, name: &str, event: &str) -> Result<InvocationResponse, ServiceError> {
+        let payload = Some(Bytes::copy_from_slice(event.as_bytes()));
+        let input = InvocationRequest { function_name: name.into(), payload, ..InvocationRequest::default() };
+        self.call::<Invoke>(input).await
+    }
+}
+
+/// Runs a story in a world of its own, where functions do what `responder` says.
+pub fn world(
+    test: &str,
+    responder: impl Fn(&SandboxSpec, &Invocation) -> FakeReply + Send + Sync + 'static,
+    story: impl AsyncFnOnce(&World),
+) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lambda-{test}"));
+    let _ = std::fs::remove_dir_all(&directory);
+    let mut simulator = Simulator::new(7);
+    let env = simulator.env();
+    simulator.run(async {
+        let store = Store::memory(&env);
+        let limits = PoolLimits {
+            environments_max: ENVIRONMENTS_MAX,
+            waiting_max: WAITING_MAX,
+            idle_max: Duration::from_secs(300),
+        };
+        let driver = Arc::new(FakeDriver::new(env.clone(), INIT, responder));
+        let compute = Compute::with_driver(env.clone(), driver, limits);
+        let config = LambdaConfig::new(directory, "http://127.0.0.1:4566");
+        let (endpoints, logs) = (Arc::new(NoSockets), Arc::new(NoSockets));
+        let lambda = apus_service_lambda::service(
+            env.clone(),
+            store.clone(),
+            compute.clone(),
+            endpoints,
+            logs,
+            config,
+        );
+        let sts = Service::of(&apus_model_sts::SERVICE, Roles::default())
+            .operation(Access::<AssumeRole>::free("sts:AssumeRole"), assume_role)
+            .build();
+        let services = vec![lambda.expect("a directory for code"), sts];
+        let platform = Platform::start(env.clone(), services, Vec::new(), AllowAll);
+        let region = Region::default();
+        let world = World { env: env.clone(), store, platform, region };
+        story(&world).await;
+        compute.stop().await;
+        world.platform.stop();
+    });
+}
+
+/// A stored archive with one file.
+pub fn zip(name: &str, content: &[u8]) -> Bytes {
+    let mut crc = !0_u32;
+    for byte in content {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    let mut fields = vec![0; 4];
+    fields.extend([0, 0, 0x21, 0x5b]);
+    fields.extend((!crc).to_le_bytes());
+    fields.extend((content.len() as u32).to_le_bytes());
+    fields.extend((content.len() as u32).to_le_bytes());
+    fields.extend((name.len() as u32).to_le_bytes());
+    let local = [b"PK\x03\x04\x14\0", &fields[..], name.as_bytes(), content].concat();
+    let directory = [b"PK\x01\x02\x14\x03\x14\0", &fields[..], &[0; 14], name.as_bytes()].concat();
+    let mut end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
+    end.extend((directory.len() as u32).to_le_bytes());
+    end.extend((local.len() as u32).to_le_bytes());
+    end.extend([0, 0]);
+    [local, directory, end].concat().into()
+}
+
+/// A request for a function that would work.
+pub fn function(name: &str) -> CreateFunctionRequest {
+    CreateFunctionRequest {
+        function_name: name.into(),
+        runtime: Some(Runtime::from("python3.12")),
+        role: ROLE.into(),
+        handler: Some("handler.handle".into()),
+        code: FunctionCode { zip_file: Some(zip("handler.py", b"pass")), ..FunctionCode::default() },
+        ..CreateFunctionRequest::default()
+    }
+}
