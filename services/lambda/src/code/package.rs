@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use sha2::{Digest, Sha256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ impl CodeHash {
     /// The hash of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        hash.copy_from_slice(Sha256::digest(bytes).as_ref());
         Self(hash)
     }
 
