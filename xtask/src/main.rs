@@ -2,8 +2,11 @@
 //!
 //! Each chore is a module with `run(arguments)`; the table below is what `cargo xtask help` prints.
 
+mod clients;
 mod codegen;
+mod coverage;
 mod run;
+mod test;
 mod tidy;
 
 use std::fmt::Write;
@@ -19,6 +22,27 @@ struct Chore {
 }
 
 const CHORES: &[Chore] = &[
+    Chore {
+        name: "test",
+        arguments: "[step…]",
+        purpose: "run everything: fmt, fetch, models, tidy, clippy, rust, coverage, clients",
+        run: test::run_steps,
+    },
+    Chore {
+        name: "clients",
+        arguments: "",
+        purpose: "prepare the Python environment with boto3 and the AWS CLI, and print where it is",
+        run: |_| {
+            println!("{}", clients::prepare()?.display());
+            Ok(())
+        },
+    },
+    Chore {
+        name: "coverage",
+        arguments: "[--check]",
+        purpose: "write docs/coverage.md: which operations are implemented",
+        run: coverage::run,
+    },
     Chore {
         name: "codegen",
         arguments: "[--check] [service…]",

@@ -9,7 +9,7 @@ use std::process::Command;
 pub(crate) struct Failure(pub(crate) String);
 
 impl Failure {
-    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+    pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
         Self(format!("{}: {error}", path.display()))
     }
 }
