@@ -1,20 +1,19 @@
 //! Runs functions: asks the pool's rules what to do about each event, and does it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use apus_env::Env;
 use tokio::sync::{Notify, oneshot};
 
+use crate::config::ComputeConfig;
 use crate::driver::{Driver, Level, SandboxSpec};
 use crate::host_root::HostRoot;
 use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
-use crate::runtimes::{self, InterpreterSearch, RuntimeContext};
+use crate::runtimes::{self, RuntimeContext};
 use crate::spec::{FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
 
@@ -23,50 +22,6 @@ const MEMORY_MB_PER_CPU: u64 = 1769;
 /// Processes and threads in one environment: AWS's number.
 const PROCESSES_MAX: u32 = 1024;
 const MIB: u64 = 1024 * 1024;
-
-/// How functions are run.
-#[derive(Clone, Debug)]
-pub struct ComputeConfig {
-    /// A directory of this instance alone, which processes of other users may enter.
-    pub run_dir: PathBuf,
-    /// The weakest isolation that will do.
-    pub accept_isolation: Level,
-    /// The program that starts as the spawner: it calls [`crate::spawner_main`] first thing.
-    pub spawner_program: PathBuf,
-    /// The port of the platform's endpoint inside sandboxes.
-    pub endpoint_port: u16,
-    /// Names that lead to the platform's endpoint inside sandboxes, beside `localhost`.
-    pub endpoint_hosts: Vec<String>,
-    /// Environments at once.
-    pub environments_max: u32,
-    /// Invocations that wait for one.
-    pub waiting_max: usize,
-    /// How long an unused environment is kept.
-    pub idle_max: Duration,
-    /// Where interpreters are.
-    pub interpreters: InterpreterSearch,
-    /// Libraries that Python functions find without bringing them, such as boto3.
-    pub python_libraries: Option<PathBuf>,
-}
-
-impl ComputeConfig {
-    /// The usual choices.
-    pub fn new(run_dir: impl Into<PathBuf>, endpoint_port: u16) -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        Self {
-            run_dir: run_dir.into(),
-            accept_isolation: Level::Full,
-            spawner_program: "/proc/self/exe".into(),
-            endpoint_port,
-            endpoint_hosts: Vec::new(),
-            environments_max: 200,
-            waiting_max: 1000,
-            idle_max: Duration::from_mins(5),
-            interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
-            python_libraries: None,
-        }
-    }
-}
 
 /// Functions can be invoked.
 #[derive(Clone)]
@@ -128,7 +83,7 @@ impl Compute {
                 ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
             },
         )?;
-        let limits = limits(&config);
+        let limits = config.limits();
         Ok(Self::assemble(env, Arc::new(driver), Some(Host { root, config }), limits))
     }
 
@@ -219,14 +174,6 @@ impl Compute {
             }
             gone.await;
         }
-    }
-}
-
-fn limits(config: &ComputeConfig) -> PoolLimits {
-    PoolLimits {
-        environments_max: config.environments_max as usize,
-        waiting_max: config.waiting_max,
-        idle_max: config.idle_max,
     }
 }
 

@@ -5,6 +5,7 @@
 //! nothing of Lambda's resources: what it runs arrives as a [`FunctionSpec`].
 
 mod compute;
+mod config;
 pub mod driver;
 pub mod exchange;
 mod host_root;
@@ -19,7 +20,8 @@ mod runtimes;
 mod spec;
 mod variables;
 
-pub use compute::{Compute, ComputeConfig};
+pub use compute::Compute;
+pub use config::ComputeConfig;
 #[cfg(target_os = "linux")]
 pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
 pub use driver::{Level, StartError};

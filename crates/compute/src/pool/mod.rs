@@ -1,4 +1,5 @@
 //! The pool of execution environments: [`rules`] decide, [`environment`] does.
 
 pub(crate) mod environment;
+mod failure;
 pub mod rules;

@@ -155,7 +155,7 @@ async fn broken_functions() {
             "def handler(event, context)\n    pass\n",
             "app.handler",
             "Runtime.UserCodeSyntaxError",
-            "Syntax error in module 'app': expected ':' (app.py, line 1)",
+            "Syntax error in module 'app': ",
         ),
         (
             "bad_handler",
@@ -169,7 +169,9 @@ async fn broken_functions() {
     for (name, code, handler, error_type, message) in cases {
         let function = rig.python(name, code).with(|spec| spec.handler = handler.into());
         let (error, outcome) = rig.error(&function, "{}", error_type).await;
-        assert_eq!(error["errorMessage"], message);
+        // How a parser complains differs from version to version.
+        let text = error["errorMessage"].as_str().unwrap_or_default();
+        assert!(text == message || message.ends_with(": ") && text.starts_with(message), "{text}");
         assert_eq!(error["requestId"].as_str().map(str::len), Some(36), "{error}");
         assert!(outcome.log.contains(&format!("Error Type: {error_type}\nSTART")), "{}", outcome.log);
         assert!(outcome.log.contains(&format!("[ERROR] {error_type}: ")), "{}", outcome.log);
@@ -469,7 +471,7 @@ async fn layers() {
 
 async fn missing_runtime() {
     let rig = Rig::configured("missing_runtime", |config| {
-        config.interpreters.directories = vec!["/root/.pyenv/versions/3.11.7/bin".into(), "/usr/bin".into()];
+        config.interpreters.directories.retain(|directory| !directory.join("python3.9").exists());
     });
     let function = rig.python("any", "def handler(event, context):\n    return 1\n");
     let other = function.clone().with(|spec| spec.runtime = "python3.9".into());

@@ -1,0 +1,61 @@
+//! What an installation may choose about running functions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::driver::Level;
+use crate::pool::rules::PoolLimits;
+use crate::runtimes::InterpreterSearch;
+
+/// How functions are run.
+#[derive(Clone, Debug)]
+pub struct ComputeConfig {
+    /// A directory of this instance alone, which processes of other users may enter.
+    pub run_dir: PathBuf,
+    /// The weakest isolation that will do.
+    pub accept_isolation: Level,
+    /// The program that starts as the spawner: it calls [`crate::spawner_main`] first thing.
+    pub spawner_program: PathBuf,
+    /// The port of the platform's endpoint inside sandboxes.
+    pub endpoint_port: u16,
+    /// Names that lead to the platform's endpoint inside sandboxes, beside `localhost`.
+    pub endpoint_hosts: Vec<String>,
+    /// Environments at once.
+    pub environments_max: u32,
+    /// Invocations that wait for one.
+    pub waiting_max: usize,
+    /// How long an unused environment is kept.
+    pub idle_max: Duration,
+    /// Where interpreters are.
+    pub interpreters: InterpreterSearch,
+    /// Libraries that Python functions find without bringing them, such as boto3.
+    pub python_libraries: Option<PathBuf>,
+}
+
+impl ComputeConfig {
+    /// The usual choices.
+    pub fn new(run_dir: impl Into<PathBuf>, endpoint_port: u16) -> Self {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        Self {
+            run_dir: run_dir.into(),
+            accept_isolation: Level::Full,
+            spawner_program: "/proc/self/exe".into(),
+            endpoint_port,
+            endpoint_hosts: Vec::new(),
+            environments_max: 200,
+            waiting_max: 1000,
+            idle_max: Duration::from_mins(5),
+            interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
+            python_libraries: None,
+        }
+    }
+
+    /// What of it bounds the pool.
+    pub(crate) fn limits(&self) -> PoolLimits {
+        PoolLimits {
+            environments_max: self.environments_max as usize,
+            waiting_max: self.waiting_max,
+            idle_max: self.idle_max,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What each way of failing is called, in the JSON that callers see and in the log: AWS's words.
+
+use std::time::Duration;
+
+use apus_time::Timestamp;
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::driver::Exit;
+use crate::exchange::{Fault, RESPONSE_BYTES_MAX};
+use crate::report;
+
+/// How a function failed.
+#[derive(Clone)]
+pub(super) enum Failure {
+    Fault(Fault),
+    Exited(Exit),
+    TimedOut,
+    TooLarge,
+    Entrypoint(String),
+}
+
+impl Failure {
+    pub(super) fn error_type(&self) -> String {
+        match self {
+            Self::Fault(fault) => fault.error_type.clone().unwrap_or_else(|| "Runtime.Unknown".into()),
+            Self::Exited(_) => "Runtime.ExitError".into(),
+            Self::TimedOut => "Sandbox.Timedout".into(),
+            Self::TooLarge => "Function.ResponseSizeTooLarge".into(),
+            Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".into(),
+        }
+    }
+
+    /// The JSON that callers see.
+    pub(super) fn payload(&self, request_id: &str, timeout: Duration) -> Bytes {
+        let message = match self {
+            Self::Fault(fault) => return with_request_id(&fault.body, request_id),
+            Self::Exited(exit) => format!("RequestId: {request_id} Error: {}", exit_text(*exit)),
+            Self::TimedOut => {
+                format!(
+                    "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
+                    timeout.as_secs_f64()
+                )
+            }
+            Self::TooLarge => {
+                format!(
+                    "Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."
+                )
+            }
+            Self::Entrypoint(why) => format!("RequestId: {request_id} Error: {why}"),
+        };
+        json!({ "errorType": self.error_type(), "errorMessage": message }).to_string().into()
+    }
+
+    /// What the platform adds to the log; a runtime's report is in it already.
+    pub(super) fn log_line(&self, request_id: &str, now: Timestamp, timeout: Duration) -> Option<String> {
+        match self {
+            Self::Fault(_) => None,
+            Self::TimedOut => Some(format!(
+                "{} {request_id} Task timed out after {:.2} seconds\n",
+                now.to_iso8601_millis(),
+                timeout.as_secs_f64()
+            )),
+            Self::Exited(exit) => {
+                Some(format!("RequestId: {request_id} Error: {}\nRuntime.ExitError", exit_text(*exit)))
+            }
+            Self::TooLarge => Some(format!(
+                "Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."
+            )),
+            Self::Entrypoint(why) => {
+                Some(format!("RequestId: {request_id} Error: {why}\nRuntime.InvalidEntrypoint"))
+            }
+        }
+    }
+}
+
+/// A runtime that fails to initialise does not know for which invocation it was started.
+fn with_request_id(body: &Bytes, request_id: &str) -> Bytes {
+    match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(serde_json::Value::Object(mut report)) if report.get("requestId").is_some_and(|id| id == "") => {
+            report.insert("requestId".into(), request_id.into());
+            serde_json::Value::Object(report).to_string().into()
+        }
+        _ => body.clone(),
+    }
+}
+
+fn exit_text(exit: Exit) -> String {
+    match exit {
+        Exit::Status(0) => "Runtime exited without providing a reason".into(),
+        Exit::Status(status) => format!("Runtime exited with error: exit status {status}"),
+        Exit::Signal(signal) => format!("Runtime exited with error: signal: {}", report::signal_name(signal)),
+        Exit::OutOfMemory | Exit::Killed => "Runtime exited with error: signal: killed".into(),
+    }
+}
