@@ -313,6 +313,16 @@ impl Committer {
     }
 }
 
+/// A committer that panics must not leave the impression that commits only take long.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared
+                .fail(&StoreError::corrupt("the store", "its committer panicked; see the message above"));
+        }
+    }
+}
+
 /// Answers those who wait; who has gone away needs no answer.
 fn answer<T: Clone>(
     replies: impl IntoIterator<Item = oneshot::Sender<Result<T, StoreError>>>,

@@ -31,7 +31,7 @@ pub(super) fn recover(
     for &number in &numbers {
         let file = SegmentFile::read(disk.as_ref(), number)?;
         let is_newest = newest == Some(number);
-        let Some(segment) = file.header(is_newest)? else {
+        let Some(segment) = file.header()? else {
             obsolete.push(number);
             continue;
         };
@@ -71,14 +71,15 @@ impl SegmentFile {
         Ok(Self { name, content })
     }
 
-    /// The header; `None` for a segment that was being created when everything ended.
-    fn header(&self, is_newest: bool) -> Result<Option<Segment>, StoreError> {
+    /// The header; `None` for a segment that was being created when everything ended. Such a one may have
+    /// younger ones behind it, if a later crash has undone its removal.
+    fn header(&self) -> Result<Option<Segment>, StoreError> {
         if let Some(segment) = Segment::decode(&self.content) {
             return Ok(Some(segment));
         }
         // Frames come only after the header is safe.
         let has_frames = self.content.iter().skip(SEGMENT_HEADER).any(|&byte| byte != 0);
-        if is_newest && !has_frames {
+        if !has_frames {
             return Ok(None);
         }
         Err(StoreError::corrupt(&self.name, "its header is damaged"))
