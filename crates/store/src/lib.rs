@@ -3,11 +3,14 @@
 //! Read [`Store`] first, then [`Tx`]; [`Keyspace`] says whose keys are whose, [`layers`] are the structures
 //! that services build on. This crate knows nothing of AWS, and nothing above it knows which engine it uses.
 
+mod archive;
+mod backup;
 mod blobs;
 mod commit;
 pub mod disk;
 mod embedded;
 mod error;
+pub mod fsck;
 mod key;
 mod keyspace;
 pub mod layers;
@@ -22,6 +25,7 @@ pub mod tuple;
 mod tx;
 mod watch;
 
+pub use backup::{BackupSummary, backup, restore};
 pub use blobs::{BLOB_READ_MAX, BlobId, BlobReader, BlobWriter, Blobs};
 pub use embedded::{FORMAT, Options};
 pub use error::StoreError;

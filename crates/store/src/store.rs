@@ -182,10 +182,13 @@ impl Store {
         self.inner.shared.skip_conflict_checks();
     }
 
+    /// The newest version.
+    pub(crate) fn version(&self) -> Result<Arc<State>, StoreError> {
+        self.inner.shared.current().ok_or(StoreError::Closed)
+    }
+
     fn begin(&self, read_only: bool) -> Result<Tx, StoreError> {
-        let shared = &self.inner.shared;
-        let state = shared.current().ok_or(StoreError::Closed)?;
-        Ok(Tx::new(state, shared.env().now(), read_only))
+        Ok(Tx::new(self.version()?, self.env().now(), read_only))
     }
 
     async fn commit(&self, tx: &Tx) -> Result<Outcome, StoreError> {

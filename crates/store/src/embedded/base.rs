@@ -65,6 +65,34 @@ impl BaseStore {
         Ok(base)
     }
 
+    /// Lets redb look through its own structures.
+    pub(super) fn check_integrity(&mut self) -> Result<(), StoreError> {
+        match self.database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::corrupt("the base", "its checksums did not hold; it was repaired")),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Looks for pieces that no value has. That values have their pieces shows when they are read.
+    pub(super) fn check_pieces(&self) -> Result<Vec<StoreError>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let data = transaction.open_table(DATA).map_err(failed)?;
+        let pieces = transaction.open_table(PIECES).map_err(failed)?;
+        let mut damage = Vec::new();
+        for piece in pieces.range::<&[u8]>(..).map_err(failed)? {
+            let (piece, _) = piece.map_err(failed)?;
+            let (key, index) = piece.value().split_last_chunk::<4>().unwrap_or((&[], &[0; 4]));
+            let value = data.get(key).map_err(failed)?;
+            let count = value.map_or(Ok(0), |value| piece_count(key, value.value()))?;
+            if u32::from_be_bytes(*index) as usize >= count {
+                damage
+                    .push(StoreError::corrupt(format!("the value at {}", show(key)), "a piece is left over"));
+            }
+        }
+        Ok(damage)
+    }
+
     /// The last log frame that is in here.
     pub(super) fn applied(&self) -> Result<u64, StoreError> {
         let meta = self.database.begin_read().map_err(failed)?.open_table(META).map_err(failed)?;
