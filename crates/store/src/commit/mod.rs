@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
-use crate::limits::BATCH_BYTES_SOFT_MAX;
+use crate::limits::{BATCH_BYTES_SOFT_MAX, LIVE_VERSIONS_SORTED_AT};
 use crate::shared::Shared;
 use crate::state::{Base, State};
 use crate::tx::Finished;
@@ -275,6 +275,9 @@ impl Committer {
     fn publish(&mut self) {
         let current = self.shared.publish(self.state.clone());
         self.live.push_back((current.version, Arc::downgrade(&current)));
+        if self.live.len() > LIVE_VERSIONS_SORTED_AT {
+            self.live.retain(|(_, state)| state.strong_count() > 0);
+        }
         while self.live.front().is_some_and(|(_, state)| state.strong_count() == 0) {
             self.live.pop_front();
         }
