@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Named {
         /// The code.
         code: &'static str,
+        /// The code that the query protocol has for it, which services that once spoke it still tell.
+        query_code: &'static str,
         /// The HTTP status.
         status: u16,
     },
@@ -65,8 +67,17 @@ impl ServiceError {
 
     /// An error that only has a name. The message is public.
     pub fn named(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        let kind = ErrorKind::Named { code, status };
+        let kind = ErrorKind::Named { code, query_code: code, status };
         Self { kind, message: message.into(), fields: Fields::default(), extra: Vec::new(), cause: None }
+    }
+
+    /// Sets the code that the query protocol has for a named error.
+    #[must_use]
+    pub fn with_query_code(mut self, query: &'static str) -> Self {
+        if let ErrorKind::Named { query_code, .. } = &mut self.kind {
+            *query_code = query;
+        }
+        self
     }
 
     /// A broken invariant or a failed disk: the caller learns only that, the log learns the cause.

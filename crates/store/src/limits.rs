@@ -22,6 +22,8 @@ pub(crate) const COMMITS_WAITING_MAX: usize = 4 * 1024;
 /// A batch takes no further commit once it holds so many bytes.
 pub(crate) const BATCH_BYTES_SOFT_MAX: usize = 8 * 1024 * 1024;
 /// Recently written keys that are remembered for the sake of old snapshots; a snapshot older than they reach conflicts.
-pub(crate) const RECENT_KEYS_MAX: usize = 1_000_000;
+pub(crate) const RECENT_KEYS_MAX: usize = 250_000;
+/// Published versions that are remembered before those that nobody holds are sorted out.
+pub(crate) const LIVE_VERSIONS_SORTED_AT: usize = 4_096;
 /// Rows that a scan gives before it lets others run.
 pub(crate) const ROWS_PER_TURN: usize = 1_000;

@@ -182,10 +182,20 @@ impl Store {
         self.inner.shared.skip_conflict_checks();
     }
 
+    /// The newest version, for reading only: held for long, it does not keep the committer from forgetting what
+    /// conflicts would need.
+    pub(crate) fn version(&self) -> Result<Arc<State>, StoreError> {
+        let current = self.inner.shared.current().ok_or(StoreError::Closed)?;
+        Ok(Arc::new((*current).clone()))
+    }
+
     fn begin(&self, read_only: bool) -> Result<Tx, StoreError> {
-        let shared = &self.inner.shared;
-        let state = shared.current().ok_or(StoreError::Closed)?;
-        Ok(Tx::new(state, shared.env().now(), read_only))
+        let state = if read_only {
+            self.version()?
+        } else {
+            self.inner.shared.current().ok_or(StoreError::Closed)?
+        };
+        Ok(Tx::new(state, self.env().now(), read_only))
     }
 
     async fn commit(&self, tx: &Tx) -> Result<Outcome, StoreError> {

@@ -62,7 +62,11 @@ impl Blobs {
 
     /// Begins a blob.
     pub async fn create(&self) -> Result<BlobWriter, StoreError> {
-        let id = BlobId::random(&self.inner.env);
+        self.create_as(BlobId::random(&self.inner.env)).await
+    }
+
+    /// Begins a blob that had its id before: one of a backup.
+    pub(crate) async fn create_as(&self, id: BlobId) -> Result<BlobWriter, StoreError> {
         let temporary = format!("{FOLDER}/{id}{TEMPORARY}");
         let name = temporary.clone();
         let file =

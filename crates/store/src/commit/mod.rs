@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
-use crate::limits::BATCH_BYTES_SOFT_MAX;
+use crate::limits::{BATCH_BYTES_SOFT_MAX, LIVE_VERSIONS_SORTED_AT};
 use crate::shared::Shared;
 use crate::state::{Base, State};
 use crate::tx::Finished;
@@ -275,6 +275,9 @@ impl Committer {
     fn publish(&mut self) {
         let current = self.shared.publish(self.state.clone());
         self.live.push_back((current.version, Arc::downgrade(&current)));
+        if self.live.len() > LIVE_VERSIONS_SORTED_AT {
+            self.live.retain(|(_, state)| state.strong_count() > 0);
+        }
         while self.live.front().is_some_and(|(_, state)| state.strong_count() == 0) {
             self.live.pop_front();
         }
@@ -309,6 +312,16 @@ impl Committer {
         let failure = self.shared.failure();
         if failure.is_some() || (self.state.frozen.is_none() && self.state.active.is_empty()) {
             answer(self.checkpoint_waiters.drain(..), &failure.map_or(Ok(()), Err));
+        }
+    }
+}
+
+/// A committer that panics must not leave the impression that commits only take long.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared
+                .fail(&StoreError::corrupt("the store", "its committer panicked; see the message above"));
         }
     }
 }

@@ -75,14 +75,12 @@ pub enum SyncPoint {
     LogAppend,
     /// A new log segment's header.
     LogCreate,
-    /// A new log segment's name.
+    /// A new log segment's name; at a start the base's too.
     LogDir,
     /// What recovery found at the log's end, before anyone reads it.
     LogRecover,
     /// The base's own syncs.
     Base,
-    /// The base's name.
-    BaseDir,
     /// A blob's content, before it gets its name.
     BlobFile,
     /// A blob's name.
@@ -91,7 +89,7 @@ pub enum SyncPoint {
 
 impl SyncPoint {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::FormatFile,
         Self::FormatDir,
         Self::LogAppend,
@@ -99,7 +97,6 @@ impl SyncPoint {
         Self::LogDir,
         Self::LogRecover,
         Self::Base,
-        Self::BaseDir,
         Self::BlobFile,
         Self::BlobDir,
     ];

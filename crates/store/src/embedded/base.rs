@@ -16,6 +16,7 @@ use crate::range::{Direction, Range};
 use crate::state::{Base, Overlay, Row};
 
 const FILE: &str = "base";
+const UNFINISHED: &str = "base.new";
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 const DATA: Rows = TableDefinition::new("data");
@@ -45,17 +46,51 @@ impl BaseStore {
         lock: Option<DiskLock>,
     ) -> Result<Self, StoreError> {
         let wrap = |error| io_error("opening the base")(error);
-        let file = disk.open(FILE, OpenMode::Create).map_err(wrap)?;
-        let is_new = file.size().map_err(wrap)? == 0;
+        let names = disk.list("").map_err(wrap)?;
+        let exists = names.iter().any(|name| name == FILE);
+        // redb does not survive a crash while it makes a new file, so that one gets its name when it is whole.
+        let name = if exists { FILE } else { UNFINISHED };
+        let file = disk.open(name, OpenMode::Create).map_err(wrap)?;
+        if !exists {
+            file.set_len(0).map_err(wrap)?;
+        }
         let database =
             Builder::new().set_cache_size(cache_bytes).create_with_backend(Backend(file)).map_err(failed)?;
         let base = Self { database, _lock: lock };
-        let has_tables = !is_new && base.database.begin_read().map_err(failed)?.open_table(META).is_ok();
-        if !has_tables {
+        if !exists {
             base.apply(&Overlay::new(), 0)?;
+            // The new name is safe before the first commit is: the log's first segment syncs the same folder.
+            disk.rename(UNFINISHED, FILE).map_err(wrap)?;
         }
-        disk.sync_dir("", SyncPoint::BaseDir).map_err(wrap)?;
         Ok(base)
+    }
+
+    /// Lets redb look through its own structures.
+    pub(super) fn check_integrity(&mut self) -> Result<(), StoreError> {
+        match self.database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::corrupt("the base", "its checksums did not hold; it was repaired")),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Looks for pieces that no value has. That values have their pieces shows when they are read.
+    pub(super) fn check_pieces(&self) -> Result<Vec<StoreError>, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let data = transaction.open_table(DATA).map_err(failed)?;
+        let pieces = transaction.open_table(PIECES).map_err(failed)?;
+        let mut damage = Vec::new();
+        for piece in pieces.range::<&[u8]>(..).map_err(failed)? {
+            let (piece, _) = piece.map_err(failed)?;
+            let (key, index) = piece.value().split_last_chunk::<4>().unwrap_or((&[], &[0; 4]));
+            let value = data.get(key).map_err(failed)?;
+            let count = value.map_or(Ok(0), |value| piece_count(key, value.value()))?;
+            if u32::from_be_bytes(*index) as usize >= count {
+                damage
+                    .push(StoreError::corrupt(format!("the value at {}", show(key)), "a piece is left over"));
+            }
+        }
+        Ok(damage)
     }
 
     /// The last log frame that is in here.

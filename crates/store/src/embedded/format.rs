@@ -9,6 +9,8 @@ pub const FORMAT: u32 = 1;
 
 const FILE: &str = "format";
 const TEMPORARY: &str = "format.tmp";
+/// There while a backup is being restored: the store is not all there yet.
+const RESTORING: &str = "restoring";
 const NAME: &str = "apus store";
 /// The longest content that can be one.
 const FILE_BYTES_MAX: u64 = 64;
@@ -25,6 +27,35 @@ pub(super) fn check_or_create(disk: &dyn Disk) -> Result<(), StoreError> {
             return Err(StoreError::corrupt(disk.place(), detail));
         }
         return create(disk);
+    }
+    check(disk)
+}
+
+/// Begins a store that will be restored. Errors: there is one already.
+pub(super) fn begin_restore(disk: &dyn Disk) -> Result<(), StoreError> {
+    let wrap = |error| io_error("beginning to restore")(error);
+    if let Some(name) = disk.list("").map_err(wrap)?.iter().find(|name| *name != "lock") {
+        let detail = format!("it holds `{name}`; a backup is restored into an empty directory");
+        return Err(StoreError::corrupt(disk.place(), detail));
+    }
+    disk.open(RESTORING, OpenMode::Create).map_err(wrap)?;
+    disk.sync_dir("", SyncPoint::FormatDir).map_err(wrap)?;
+    create(disk)
+}
+
+/// Ends the restoring of a store.
+pub(super) fn end_restore(disk: &dyn Disk) -> Result<(), StoreError> {
+    let wrap = |error| io_error("ending to restore")(error);
+    disk.remove(RESTORING).map_err(wrap)?;
+    disk.sync_dir("", SyncPoint::FormatDir).map_err(wrap)
+}
+
+/// Refuses what is no store, one of a newer release, and one that was not restored to its end.
+pub(super) fn check(disk: &dyn Disk) -> Result<(), StoreError> {
+    let names = disk.list("").map_err(io_error("listing the data directory"))?;
+    if names.iter().any(|name| name == RESTORING) {
+        let detail = "a backup was not restored to its end; empty the directory and restore it again";
+        return Err(StoreError::corrupt(disk.place(), detail));
     }
     let found = read(disk)?;
     if found > FORMAT {

@@ -56,6 +56,26 @@ impl Default for Options {
 pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result<Store, StoreError> {
     let lock = lock(disk.as_ref())?;
     format::check_or_create(disk.as_ref())?;
+    start(env, disk, options, lock)
+}
+
+/// Opens a store that is not complete until [`restored`] says so, on a disk that holds none.
+pub(crate) fn open_for_restore(
+    env: &Env,
+    disk: &Arc<dyn Disk>,
+    options: &Options,
+) -> Result<Store, StoreError> {
+    let lock = lock(disk.as_ref())?;
+    format::begin_restore(disk.as_ref())?;
+    start(env, disk, options, lock)
+}
+
+/// A restore has come to its end: the store may be opened from now on.
+pub(crate) fn restored(disk: &dyn Disk) -> Result<(), StoreError> {
+    format::end_restore(disk)
+}
+
+fn start(env: &Env, disk: &Arc<dyn Disk>, options: &Options, lock: DiskLock) -> Result<Store, StoreError> {
     let blobs = Blobs::open(env, disk)?;
     let base = Arc::new(BaseStore::open(disk, options.cache_bytes, Some(lock))?);
     let mut state = State { base: Some(base.view()?), ..State::default() };
@@ -65,6 +85,31 @@ pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result
     let journal =
         EmbeddedJournal::new(env.clone(), disk.clone(), options.clone(), log, base, control.downgrade());
     Ok(Store::start(shared, blobs, (control, control_receiver), Box::new(journal), true))
+}
+
+/// What a look at the files has shown.
+pub(crate) struct Inspected {
+    pub(crate) log_frames: u64,
+    pub(crate) damage: Vec<StoreError>,
+}
+
+/// Looks at the format, the base and the log, and changes nothing that a start would not.
+pub(crate) fn inspect(disk: &Arc<dyn Disk>, options: &Options) -> Result<Inspected, StoreError> {
+    let lock = lock(disk.as_ref())?;
+    format::check(disk.as_ref())?;
+    let mut base = BaseStore::open(disk, options.cache_bytes, Some(lock))?;
+    let mut damage = Vec::new();
+    damage.extend(base.check_integrity().err());
+    let base = Arc::new(base);
+    damage.extend(base.check_pieces()?);
+    let applied = base.applied()?;
+    let mut state = State { base: Some(base.view()?), ..State::default() };
+    let mut log_frames = 0;
+    match recovery::inspect(disk.as_ref(), applied, &mut state) {
+        Ok(last) => log_frames = last - applied,
+        Err(error) => damage.push(error),
+    }
+    Ok(Inspected { log_frames, damage })
 }
 
 fn lock(disk: &dyn Disk) -> Result<DiskLock, StoreError> {

@@ -22,30 +22,42 @@ pub(super) fn recover(
     applied: u64,
     state: &mut State,
 ) -> Result<Log, StoreError> {
-    let names = disk.list("").map_err(io_error("listing the data directory"))?;
-    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
-    numbers.sort_unstable();
+    let numbers = segment_numbers(disk.as_ref())?;
     let newest = numbers.last().copied();
     let mut next = applied + 1;
     let (mut obsolete, mut needed) = (Vec::new(), Vec::new());
     for &number in &numbers {
         let file = SegmentFile::read(disk.as_ref(), number)?;
         let is_newest = newest == Some(number);
-        let Some(segment) = file.header(is_newest)? else {
-            obsolete.push(number);
-            continue;
-        };
-        let end = replay(&file, segment, is_newest, &mut next, state)?;
-        let keep = end.frames > 0 && next > applied + 1;
+        let end = replay(&file, is_newest, &mut next, state)?;
         if is_newest && let Some((offset, size)) = end.last {
             settle(disk.as_ref(), &file, offset, size)?;
         }
-        if keep { needed.push(number) } else { obsolete.push(number) }
+        let matters = end.frames > 0 && next > applied + 1;
+        if matters { needed.push(number) } else { obsolete.push(number) }
     }
     let number = newest.map_or(1, |newest| newest + 1);
     let mut log = Log::begin(env, disk, options.log_extend_bytes, number, next, needed)?;
     log.remove(&obsolete)?;
     Ok(log)
+}
+
+/// Reads what [`recover`] would, and changes nothing. Gives the number of the last frame.
+pub(super) fn inspect(disk: &dyn Disk, applied: u64, state: &mut State) -> Result<u64, StoreError> {
+    let numbers = segment_numbers(disk)?;
+    let mut next = applied + 1;
+    for &number in &numbers {
+        let file = SegmentFile::read(disk, number)?;
+        replay(&file, numbers.last() == Some(&number), &mut next, state)?;
+    }
+    Ok(next - 1)
+}
+
+fn segment_numbers(disk: &dyn Disk) -> Result<Vec<u64>, StoreError> {
+    let names = disk.list("").map_err(io_error("listing the data directory"))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 struct SegmentFile {
@@ -71,27 +83,23 @@ impl SegmentFile {
         Ok(Self { name, content })
     }
 
-    /// The header; `None` for a segment that was being created when everything ended.
-    fn header(&self, is_newest: bool) -> Result<Option<Segment>, StoreError> {
+    /// The header; `None` for a segment that was being created when everything ended. Such a one may have
+    /// younger ones behind it, if a later crash has undone its removal.
+    fn header(&self) -> Result<Option<Segment>, StoreError> {
         if let Some(segment) = Segment::decode(&self.content) {
             return Ok(Some(segment));
         }
         // Frames come only after the header is safe.
         let has_frames = self.content.iter().skip(SEGMENT_HEADER).any(|&byte| byte != 0);
-        if is_newest && !has_frames {
+        if !has_frames {
             return Ok(None);
         }
         Err(StoreError::corrupt(&self.name, "its header is damaged"))
     }
 }
 
-fn replay(
-    file: &SegmentFile,
-    segment: Segment,
-    is_newest: bool,
-    next: &mut u64,
-    state: &mut State,
-) -> Result<End, StoreError> {
+fn replay(file: &SegmentFile, is_newest: bool, next: &mut u64, state: &mut State) -> Result<End, StoreError> {
+    let Some(segment) = file.header()? else { return Ok(End::default()) };
     let missing = |from: u64, to: u64| {
         StoreError::corrupt(&file.name, format!("the log's frames {from} to {to} are missing before it"))
     };

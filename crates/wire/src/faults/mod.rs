@@ -61,7 +61,7 @@ impl<'a> Facts<'a> {
                     query_code: modelled.code,
                 }
             }
-            ErrorKind::Named { code, status } => Self {
+            ErrorKind::Named { code, query_code, status } => Self {
                 name: code,
                 code,
                 status,
@@ -71,21 +71,24 @@ impl<'a> Facts<'a> {
                 schema: None,
                 fields: Fields::default(),
                 elements: error.elements(),
-                query_code: code,
+                query_code,
             },
             ErrorKind::Common(common) => {
                 let entry = tables::entry(service, protocol, common);
+                let query = tables::entry(service, Protocol::Query, common);
+                // What once was refused over the query protocol is refused with the same status.
+                let compatible = service.is_some_and(|service| service.query_compatible);
                 Self {
                     name: entry.code,
                     code: entry.code,
-                    status: entry.status,
+                    status: if compatible { query.status } else { entry.status },
                     sender: common.is_sender_fault(),
                     message: if error.message().is_empty() { entry.text } else { error.message() },
                     message_key: entry.message_key,
                     schema: None,
                     fields: Fields::default(),
                     elements: error.elements(),
-                    query_code: tables::entry(service, Protocol::Query, common).code,
+                    query_code: query.code,
                 }
             }
         }

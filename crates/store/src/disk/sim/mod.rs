@@ -92,6 +92,11 @@ impl SimDisk {
         state.faults.power_off_at = Some(state.operations + count);
     }
 
+    /// Whether the power has gone.
+    pub fn is_powered_off(&self) -> bool {
+        self.shared.lock().faults.power_is_off
+    }
+
     /// Fails the `count`th change from now, once, and leaves it undone.
     pub fn fail_after(&self, count: u64, kind: io::ErrorKind) {
         let mut state = self.shared.lock();

@@ -1,0 +1,124 @@
+//! Damage is told, never guessed around; the torn end that every crash may leave is none.
+
+use apus_store::fsck::{Check, Finding, Findings, fsck};
+use apus_store::{BlobId, Key, Store, StoreError};
+
+use super::{file, find, flip, on_disk, options, put, rows};
+
+#[test]
+fn a_damaged_frame_in_the_middle_is_refused_and_one_at_the_end_dropped() {
+    for (damaged, expect) in [(b"second", Some("a whole one follows")), (b"third!", None)] {
+        on_disk(async |env, _disk, shared| {
+            let store = Store::open(&env, &shared, &options()).expect("opens");
+            for (key, value) in [(1, "first!"), (2, "second"), (3, "third!")] {
+                put(&store, key, value).await.expect("commits");
+            }
+            store.close().await;
+            let log = file(shared.as_ref(), "log-");
+            flip(log.as_ref(), find(log.as_ref(), damaged));
+            match (Store::open(&env, &shared, &options()), expect) {
+                (Err(error), Some(expect)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(expect) && text.contains("apus fsck"), "{text}");
+                    let report = fsck(&env, &shared, &options(), &[]).await.expect("looks");
+                    assert!(report.findings[0].detail.contains(expect), "{report:?}");
+                }
+                (Ok(store), None) => assert_eq!(rows(&store).await.len(), 2),
+                (Ok(_), Some(_)) => panic!("damage in the middle was not seen"),
+                (Err(error), None) => panic!("{error}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn a_missing_segment_is_noticed() {
+    on_disk(async |env, _disk, shared| {
+        for key in 1..4 {
+            let store = Store::open(&env, &shared, &options()).expect("opens");
+            put(&store, key, "value").await.expect("commits");
+            store.close().await;
+        }
+        let names = shared.list("").expect("lists");
+        let segments: Vec<_> = names.iter().filter(|name| name.starts_with("log-")).collect();
+        assert_eq!(segments.len(), 3);
+        shared.remove(segments[1]).expect("removes");
+        let error = Store::open(&env, &shared, &options()).expect_err("noticed").to_string();
+        assert!(error.contains("frames 2 to 2 are missing"), "{error}");
+    });
+}
+
+#[test]
+fn a_look_at_a_sound_store_counts_and_finds_nothing() {
+    on_disk(async |env, _disk, shared| {
+        let store = Store::open(&env, &shared, &options()).expect("opens");
+        put(&store, 1, vec![1; 200_000]).await.expect("commits");
+        store.checkpoint().await.expect("moves");
+        put(&store, 2, vec![2; 100]).await.expect("commits");
+        store.blobs().put("blob".into()).await.expect("writes");
+        assert!(matches!(fsck(&env, &shared, &options(), &[]).await, Err(StoreError::Locked { .. })));
+        store.close().await;
+        let report = fsck(&env, &shared, &options(), &[]).await.expect("looks");
+        assert_eq!((report.rows, report.blobs, report.log_frames), (2, 1, 1));
+        assert_eq!(report.bytes, 200_000 + 100 + 2 * 2);
+        assert_eq!(report.findings, []);
+    });
+}
+
+#[test]
+fn a_flipped_bit_in_the_base_is_found() {
+    on_disk(async |env, _disk, shared| {
+        let store = Store::open(&env, &shared, &options()).expect("opens");
+        for key in 0..50 {
+            put(&store, key, vec![key as u8 + 100; 3_000]).await.expect("commits");
+        }
+        let before = rows(&store).await;
+        store.checkpoint().await.expect("moves");
+        store.close().await;
+        let base = file(shared.as_ref(), "base");
+        let at = find(base.as_ref(), &[120; 1_000]) + 500;
+        flip(base.as_ref(), at);
+        let report = fsck(&env, &shared, &options(), &[]).await.expect("looks");
+        assert!(!report.findings.is_empty(), "a flipped bit in a value was not found");
+        flip(base.as_ref(), at);
+        let report = fsck(&env, &shared, &options(), &[]).await.expect("looks");
+        assert_eq!(report.findings, [], "sound again");
+        let store = Store::open(&env, &shared, &options()).expect("opens");
+        assert_eq!(rows(&store).await, before);
+    });
+}
+
+/// A service that refers to blobs from its rows.
+struct References;
+
+impl Check for References {
+    fn name(&self) -> &'static str {
+        "references"
+    }
+
+    fn check<'a>(&'a self, store: &'a Store) -> Findings<'a> {
+        Box::pin(async move {
+            let read = store.read(|tx| async move { tx.get(&Key::of((1u64,))).await }).await?;
+            let id = read.and_then(|value| <[u8; 16]>::try_from(value.as_ref()).ok()).map(BlobId::from);
+            let Some(id) = id else { return Ok(vec![]) };
+            let missing = store.blobs().open_blob(id).await?.is_none();
+            let finding = Finding { place: "row 1".into(), detail: format!("blob {id} is missing") };
+            Ok(if missing { vec![finding] } else { vec![] })
+        })
+    }
+}
+
+#[test]
+fn services_add_their_own_checks() {
+    on_disk(async |env, _disk, shared| {
+        let store = Store::open(&env, &shared, &options()).expect("opens");
+        let id = store.blobs().put("content".into()).await.expect("writes");
+        put(&store, 1, id.as_bytes().to_vec()).await.expect("commits");
+        store.close().await;
+        let report = fsck(&env, &shared, &options(), &[&References]).await.expect("looks");
+        assert_eq!(report.findings, []);
+        shared.remove(&format!("blobs/{id}")).expect("removes");
+        let report = fsck(&env, &shared, &options(), &[&References]).await.expect("looks");
+        assert_eq!(report.findings[0].place, "row 1");
+    });
+}
