@@ -75,7 +75,7 @@ async fn put(
         }
         Err(failure) => {
             // Where the outcome is unknown the blob may be referred to: it is left to the sweep, which looks.
-            if !matches!(failure, Failure::Store(StoreError::Failed { .. } | StoreError::Closed)) {
+            if nothing_was_kept(&failure) {
                 s3.discard(Some(&received.place)).await;
             }
             Err(match (failure, &request.condition) {
@@ -84,6 +84,19 @@ async fn put(
                 }
                 (failure, _) => failure.into(),
             })
+        }
+    }
+}
+
+/// Whether a failed commit certainly changed nothing.
+fn nothing_was_kept(failure: &Failure) -> bool {
+    match failure {
+        Failure::Answer(_) => true,
+        Failure::Store(error) => {
+            matches!(
+                error,
+                StoreError::Conflict { .. } | StoreError::TooLarge { .. } | StoreError::Full { .. }
+            )
         }
     }
 }
