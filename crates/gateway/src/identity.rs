@@ -175,6 +175,7 @@ fn dialect(route: &Route) -> Dialect {
     match route.protocol {
         _ if is_host_style(route) => Dialect::S3,
         Protocol::Query => Dialect::Query,
+        Protocol::RestJson => Dialect::RestJson,
         _ => Dialect::Json,
     }
 }

@@ -107,6 +107,10 @@ impl IamAuthorizer {
         } else {
             evaluate(&question, &policies)
         };
+        if *principal == Principal::Anonymous {
+            // Who is nobody is told nothing: https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+            return Ok(decision.message(&question).map(|_| "Access Denied".to_owned()));
+        }
         Ok(decision.message(&question).map(|message| {
             let second = if asker.is_gone {
                 Some("the session's role has been deleted".to_owned())
