@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Start;
+use crate::maintenance;
 
 /// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -76,7 +77,7 @@ fn foundation(
 ) -> Result<Foundation, String> {
     let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
     let store = match place {
-        Place::Directory(dir) => Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?,
+        Place::Directory(dir) => Store::open_dir(env, dir.join(maintenance::STORE)).map_err(|error| error.to_string())?,
         Place::Memory(_) => Store::memory(env),
     };
     let run_dir = place.dir().join("run");
