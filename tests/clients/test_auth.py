@@ -69,7 +69,9 @@ def ask(aws, protocol, access_key="test", secret="test", token=None, ago=None, s
     path = path or usual_path
     if query and headers is FORM:
         # A presigned form is a link: its parameters stand in the query.
-        method, path, headers, body = "GET", f"/?{body.decode()}", {}, b""
+        method, path, headers = "GET", f"/?{body.decode()}", {}
+    if query:
+        body = b""
     request = AWSRequest(method, aws.endpoint + path, headers=dict(headers), data=body)
     if protocol == "s3" and not query:
         request.headers["X-Amz-Content-SHA256"] = hashlib.sha256(body).hexdigest()

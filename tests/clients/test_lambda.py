@@ -379,7 +379,7 @@ def test_a_function_does_what_its_role_may(aws, create, role, name):
     queue = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     create(SEND, Timeout=15)
     denied = json.loads(invoke(aws, name, {"queue": queue})["Payload"])
-    assert (denied["status"], "not authorized to perform: sqs:SendMessage" in denied["body"]) == (400, True), denied
+    assert (denied["status"], "not authorized to perform: sqs:SendMessage" in denied["body"]) == (403, True), denied
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
     iam = aws.client("iam")
     role_name = role.split("/")[-1]
