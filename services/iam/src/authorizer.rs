@@ -55,7 +55,10 @@ impl Authorizer for IamAuthorizer {
                 warn!(request_id = request.context.request_id, "allowed without permission: {denial}");
                 return Ok(());
             }
-            Err(ServiceError::common(Common::AccessDenied, denial))
+            // Nobody in particular learns nothing in particular: the codec has each service's own words.
+            let is_nobody = request.context.caller.principal == Principal::Anonymous;
+            let message = if is_nobody { String::new() } else { denial };
+            Err(ServiceError::common(Common::AccessDenied, message))
         })
     }
 }
