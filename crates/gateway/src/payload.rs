@@ -104,13 +104,17 @@ pub(crate) fn keep(payload: Payload, promise: Promise) -> Result<Payload, BodyEr
     }
 }
 
-/// What a broken chunk says of the body.
+/// What a broken frame means to whoever reads the body.
 fn broken(error: ChunkError) -> BodyError {
     let text = error.to_string();
     match error {
         ChunkError::WrongSignature { .. } | ChunkError::WrongTrailerSignature => BodyError::Untrusted(text),
-        ChunkError::Truncated | ChunkError::WrongLength { .. } => BodyError::Incomplete(text),
-        _ => BodyError::Malformed(text),
+        ChunkError::WrongLength { .. } | ChunkError::Truncated => BodyError::Incomplete(text),
+        ChunkError::MalformedChunk { .. }
+        | ChunkError::TooSmall { .. }
+        | ChunkError::MalformedTrailer { .. }
+        | ChunkError::WrongTrailers { .. }
+        | ChunkError::AfterEnd => BodyError::Malformed(text),
     }
 }
 
