@@ -61,7 +61,12 @@ pub(crate) fn restore(options: &cli::Restore) -> Result<ExitCode, String> {
     let summary = block_on(|env| async move {
         apus_store::restore(&env, BufReader::new(source), &disk, &Options::default()).await
     })?;
-    println!("restored {} rows and {} blobs into {}", summary.rows, summary.blobs, options.target.data_dir.display());
+    println!(
+        "restored {} rows and {} blobs into {}",
+        summary.rows,
+        summary.blobs,
+        options.target.data_dir.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
