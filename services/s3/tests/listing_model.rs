@@ -100,7 +100,7 @@ proptest! {
     }
 }
 
-/// A page costs as many rows as it has lines, however much lies under its common prefixes.
+/// Steps end within prefixes, at their ends and between them; what is shown does not depend on it.
 #[test]
 fn many_objects_under_one_prefix_are_stepped_over() {
     run(1, |world| async move {

@@ -238,27 +238,44 @@ fn conditions_hold_for_reads_and_writes() {
     });
 }
 
-/// Of many who put only where nothing is, one succeeds.
+/// How many of twenty that put only where nothing is succeed; the others are refused as they must be.
+async fn race(world: &World) -> usize {
+    world.make_bucket(BUCKET).await;
+    let puts = (0..20).map(|number| {
+        let bytes = pattern(INLINE_MAX + 1 + number);
+        let input = PutObjectRequest { if_none_match: Some("*".into()), ..put(BUCKET, "key", bytes) };
+        world.call::<PutObject>(input)
+    });
+    let answers = futures_util::future::join_all(puts).await;
+    let winners = answers.iter().filter(|answer| answer.is_ok()).count();
+    for refused in answers.into_iter().filter(Result::is_err) {
+        assert_refused(refused, "PreconditionFailed", None);
+    }
+    winners
+}
+
 #[test]
 fn one_of_many_creates() {
     for seed in 0..20 {
         run(seed, |world| async move {
-            world.make_bucket(BUCKET).await;
-            let puts = (0..20).map(|number| {
-                let input = PutObjectRequest {
-                    if_none_match: Some("*".into()),
-                    ..put(BUCKET, "key", pattern(INLINE_MAX + 1 + number))
-                };
-                world.call::<PutObject>(input)
-            });
-            let answers = futures_util::future::join_all(puts).await;
-            assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-            for refused in answers.into_iter().filter(Result::is_err) {
-                assert_refused(refused, "PreconditionFailed", None);
-            }
+            assert_eq!(race(&world).await, 1, "seed {seed}");
             assert_eq!(world.blobs().await, 1, "the losers left no blob");
         });
     }
+}
+
+/// The negative control: on a store that looks for no conflicts, the race has several winners.
+#[test]
+fn a_store_without_conflicts_is_found_out() {
+    let found = std::cell::Cell::new(0);
+    for seed in 0..20 {
+        run(seed, |world| async {
+            let world = world;
+            world.store.plant_skipped_conflict_checks();
+            found.set(found.get() + usize::from(race(&world).await > 1));
+        });
+    }
+    assert!(found.get() > 0, "no seed of 20 found the planted bug");
 }
 
 #[test]
