@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use apus_compute::Level;
+use apus_service_iam::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
@@ -47,9 +48,30 @@ pub(crate) struct Start {
     /// Run functions although this host isolates them less than fully
     #[arg(long, value_name = "LEVEL", env = "APUS_ACCEPT_ISOLATION")]
     pub(crate) accept_isolation: Option<Isolation>,
+    /// Whether permissions are enforced, or only their lack is logged
+    #[arg(long, value_name = "MODE", default_value = "enforce", env = "APUS_IAM")]
+    pub(crate) iam: Permissions,
     /// How much to log to stderr: error, warn, info, debug or trace
     #[arg(long, default_value = "warn", env = "APUS_LOG")]
     pub(crate) log: tracing::Level,
+}
+
+/// What happens to a call that no policy allows.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Permissions {
+    /// It is denied
+    Enforce,
+    /// It is logged as a warning, and done
+    Soft,
+}
+
+impl From<Permissions> for Mode {
+    fn from(permissions: Permissions) -> Self {
+        match permissions {
+            Permissions::Enforce => Self::Enforce,
+            Permissions::Soft => Self::Soft,
+        }
+    }
 }
 
 /// How well functions are isolated, the weakest first.

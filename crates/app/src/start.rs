@@ -11,7 +11,6 @@ use apus::wiring::{self, Foundation};
 use apus_compute::{Compute, ComputeConfig, Level};
 use apus_env::Env;
 use apus_gateway::Listener;
-use apus_service_iam::Mode;
 use apus_service_lambda::LambdaConfig;
 use apus_store::Store;
 use tokio::net::TcpListener;
@@ -20,7 +19,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::Start;
+use crate::cli::{Permissions, Start};
 use crate::maintenance;
 
 /// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
@@ -56,9 +55,13 @@ async fn serve(options: Start) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let serving =
         env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
-    println!("apus is ready at {base_url} ({place})");
+    let warning = match options.iam {
+        Permissions::Enforce => "",
+        Permissions::Soft => "; permissions are NOT enforced",
+    };
+    println!("apus is ready at {base_url} ({place}{warning})");
 
-    told.to_stop().await;
+    told.stop().await;
     info!("stopping");
     stop.send_replace(true);
     if env.timeout(DRAIN_MAX, serving.join()).await.is_err() {
@@ -93,7 +96,7 @@ fn foundation(
         store,
         compute,
         lambda: LambdaConfig::new(place.dir().join("code"), format!("http://127.0.0.1:{port}")),
-        iam: Mode::Enforce,
+        iam: options.iam.into(),
         base_url: base_url.to_owned(),
     })
 }
@@ -178,7 +181,7 @@ impl Told {
         Ok(Self { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn to_stop(&mut self) {
+    async fn stop(&mut self) {
         tokio::select! {
             biased;
             _ = self.term.recv() => {}

@@ -32,7 +32,7 @@ impl Remainder {
     /// Reads what is left, if it is little. Whether the connection can take another request.
     ///
     /// A client that waits for `100 Continue` has sent nothing, and asking now would make it.
-    pub(crate) async fn is_read(self, expects_continue: bool) -> bool {
+    pub(crate) async fn read_out(self, expects_continue: bool) -> bool {
         if !self.ended.load(Ordering::Acquire) && !expects_continue {
             // One that was begun and dropped, or is larger, is not worth the time.
             let _unwanted = self.body.collect(UNWANTED_BYTES_MAX).await;

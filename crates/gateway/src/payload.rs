@@ -105,6 +105,7 @@ pub(crate) fn keep(payload: Payload, promise: Promise) -> Result<Payload, BodyEr
 }
 
 /// What a broken frame means to whoever reads the body.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn broken(error: ChunkError) -> BodyError {
     let text = error.to_string();
     match error {

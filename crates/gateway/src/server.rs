@@ -1,7 +1,6 @@
 //! Accepts connections on a listener and serves HTTP/1.1 on each, until told to stop.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,46 +70,44 @@ async fn stopped(stop: &mut Stop) {
     let _flag = stop.wait_for(|stopping| *stopping).await;
 }
 
-fn serve_connection(
+async fn serve_connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     peer: SocketAddr,
     listener: Arc<Listener>,
     mut stop: Stop,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        // Answers are small and latency counts; without this, Nagle holds them for the peer's acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "could not set TCP_NODELAY");
-        }
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
-            async move {
-                let expects_continue = request.headers().contains_key(EXPECT);
-                let (head, incoming) = request.into_parts();
-                let (body, remainder) = crate::body::from_http(incoming);
-                let request = Request::from_parts(head, body);
-                let mut response = gateway.handle(&listener, Some(peer), request).await;
-                if !remainder.is_read(expects_continue).await {
-                    // Said, so that no client sends its next request into a connection that ends.
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<Response<Leaving>, Infallible>(response.map(Leaving::from))
+) {
+    // Answers are small and latency counts; without this, Nagle holds them for the peer's acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "could not set TCP_NODELAY");
+    }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
+        async move {
+            let expects_continue = request.headers().contains_key(EXPECT);
+            let (head, incoming) = request.into_parts();
+            let (body, remainder) = crate::body::from_http(incoming);
+            let request = Request::from_parts(head, body);
+            let mut response = gateway.handle(&listener, Some(peer), request).await;
+            if !remainder.read_out(expects_continue).await {
+                // Said, so that no client sends its next request into a connection that ends.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-        });
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
-        let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = stopped(&mut stop) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            debug!(%error, "a connection ended early");
+            Ok::<Response<Leaving>, Infallible>(response.map(Leaving::from))
         }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
     }
 }

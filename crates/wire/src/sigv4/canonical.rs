@@ -55,7 +55,7 @@ pub(super) fn request(
     text
 }
 
-fn path(path: &str, rule: PathRule, spelling: Spelling) -> Cow<'_, str> {
+pub(super) fn path(path: &str, rule: PathRule, spelling: Spelling) -> Cow<'_, str> {
     let path = if path.is_empty() { "/" } else { path };
     match rule {
         PathRule::Verbatim if spelling.as_sent => Cow::Borrowed(path),

@@ -42,7 +42,7 @@ pub(crate) async fn receive_message(
         deadline: (!wait.is_zero()).then(|| sqs.env.now() + wait),
     };
     let received = sqs.traffic.receive(id, wish).await?;
-    let names = Names::of(&input.attribute_names, &input.message_system_attribute_names);
+    let names = Names::of(input.attribute_names.as_deref(), input.message_system_attribute_names.as_deref());
     let wanted = input.message_attribute_names.unwrap_or_default();
     let messages: Vec<_> = received.into_iter().map(|one| shape(one, &names, &wanted)).collect();
     // An empty answer has no list at all, in both protocols.
@@ -73,9 +73,9 @@ async fn queue_wait(sqs: &Arc<Sqs>, id: &crate::queue::QueueId) -> Result<Durati
 struct Names(Vec<String>);
 
 impl Names {
-    fn of<A: ToString, B: ToString>(old: &Option<Vec<A>>, new: &Option<Vec<B>>) -> Self {
-        let old = old.iter().flatten().map(ToString::to_string);
-        let new = new.iter().flatten().map(ToString::to_string);
+    fn of<A: ToString, B: ToString>(old: Option<&[A]>, new: Option<&[B]>) -> Self {
+        let old = old.into_iter().flatten().map(ToString::to_string);
+        let new = new.into_iter().flatten().map(ToString::to_string);
         Self(old.chain(new).collect())
     }
 

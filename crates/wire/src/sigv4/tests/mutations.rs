@@ -6,6 +6,7 @@ use apus_time::Timestamp;
 use http::HeaderValue;
 use proptest::prelude::*;
 
+use super::super::canonical::{self, Spelling};
 use super::super::{AuthError, Claim, Credentials, PayloadHash, Rules, Scope, presign, sign};
 use super::{Request, at};
 
@@ -146,6 +147,10 @@ proptest! {
         // A presigned S3 request leaves its body open: that is what it is for.
         prop_assume!(!(what == 4 && in_query && s3));
         if let Some((name, changed)) = mutate(&signed, what, at) {
+            // `/0/..` and `/1/..` are one path where paths are normalised: nothing was changed.
+            let seen = |path| canonical::path(path, rules.path, Spelling::ALL[0]).into_owned();
+            let same_path = seen(&changed.path) == seen(&signed.path);
+            prop_assume!(changed.path == signed.path || !same_path);
             let verdict = verdict(&changed, rules);
             prop_assert!(verdict.is_err(), "{name}: {changed:?}");
         }
