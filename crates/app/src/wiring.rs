@@ -46,7 +46,16 @@ pub struct Instance {
 
 /// Wires an instance and starts it.
 pub async fn start(foundation: Foundation) -> Result<Instance, StartError> {
+    start_under(foundation, |lease| lease).await
+}
+
+/// As [`start`], under the lease that `hold` makes of the instance's own: simulations plant their bugs here.
+pub async fn start_under(
+    foundation: Foundation,
+    hold: impl FnOnce(Lease) -> Lease,
+) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
+    let lease = hold(lease);
     let services = services(&foundation, &lease, &key, &endpoint)?;
     let Foundation { env, store, compute, iam, base_url, .. } = foundation;
     let outbox = Outbox::new(env.clone(), store.clone(), lease);
