@@ -50,11 +50,9 @@ async fn serve(options: Start) -> Result<(), String> {
     let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
-    let listener =
-        Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
+    let listener = Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
     let (stop, stopping) = watch::channel(false);
-    let serving =
-        env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
+    let serving = env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
     println!("apus is ready at {base_url} ({place})");
 
     told.to_stop().await;
@@ -78,9 +76,7 @@ fn foundation(
 ) -> Result<Foundation, String> {
     let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
     let store = match place {
-        Place::Directory(dir) => {
-            Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?
-        }
+        Place::Directory(dir) => Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?,
         Place::Memory(_) => Store::memory(env),
     };
     let run_dir = place.dir().join("run");
