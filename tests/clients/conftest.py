@@ -65,7 +65,8 @@ class Instance:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
-        command = [sys.executable, "-m", "awscli", *map(str, arguments)]
+        # Version 1 of the CLI does not believe AWS_ENDPOINT_URL for SQS; it does believe the option.
+        command = [sys.executable, "-m", "awscli", "--endpoint-url", self.endpoint, *map(str, arguments)]
         return subprocess.run(command, env=env, check=check, capture_output=True, text=True, input=stdin)
 
     def stop(self):

@@ -385,6 +385,8 @@ def test_members_of_the_wrong_type(aws, bucket):
 
 
 def test_presigned(aws, s3, bucket):
+    # Without a version of its own, boto3 presigns for us-east-1 with the version that S3 no longer takes for new buckets.
+    s3 = aws.client("s3", signature_version="s3v4")
     put = s3.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "a b/ü+", "ContentType": "text/x"}, 60)
     status, headers, body = request("PUT", put, b"hello", {"Content-Type": "text/x"})
     assert (status, headers["etag"]) == (200, f'"{hashlib.md5(b"hello").hexdigest()}"'), body
@@ -395,7 +397,8 @@ def test_presigned(aws, s3, bucket):
     assert (status, body) == (206, b"el")
     status, headers, body = request("HEAD", s3.generate_presigned_url("head_object", {"Bucket": bucket, "Key": "a b/ü+"}))
     assert (status, headers["content-length"], body) == (200, "5", b"")
-    status, _, body = request("GET", get.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
+    forged = get[:-1] + ("0" if get[-1] != "0" else "1")
+    status, _, body = request("GET", forged)
     assert (status, b"<Code>SignatureDoesNotMatch</Code>" in body) == (403, True), body
 
 

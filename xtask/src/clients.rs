@@ -18,7 +18,9 @@ pub(crate) fn prepare() -> Result<PathBuf, Failure> {
     }
     eprintln!("preparing the clients in {} …", environment.display());
     match fs::remove_dir_all(&environment) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Failure::io(&environment, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::io(&environment, &error));
+        }
         _ => {}
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;

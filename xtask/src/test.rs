@@ -45,7 +45,8 @@ fn cargo() -> Command {
 
 /// With nextest where it is installed: it runs tests in processes of their own, and names the slow ones.
 fn rust_tests() -> Result<(), Failure> {
-    let has_nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    let has_nextest =
+        cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if has_nextest {
         run(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]))
     } else {

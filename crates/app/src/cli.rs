@@ -22,9 +22,9 @@ pub(crate) enum Command {
     Doctor,
     /// Check a store that no running instance holds
     Fsck(DataDir),
-    /// Copy a store that no running instance holds into a new directory
+    /// Write a store that no running instance holds into a new file
     Backup(Backup),
-    /// Lay a backup out as a data directory
+    /// Make a data directory from a backup
     Restore(Restore),
     /// List the operations that are implemented, as JSON
     Operations,
@@ -87,13 +87,13 @@ pub(crate) struct DataDir {
 pub(crate) struct Backup {
     #[command(flatten)]
     pub(crate) source: DataDir,
-    /// The new directory for the backup
+    /// The new file for the backup
     pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// The directory that `apus backup` wrote
+    /// The file that `apus backup` wrote
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) target: DataDir,

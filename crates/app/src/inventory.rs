@@ -39,7 +39,9 @@ pub(crate) fn run() -> Result<ExitCode, String> {
                 let operations = service.schema().operations.iter().map(|operation| {
                     let action = implemented.iter().find(|(own, _)| own.name == operation.name);
                     match action {
-                        Some((_, action)) => format!(r#"{{"name":"{}","action":"{action}"}}"#, operation.name),
+                        Some((_, action)) => {
+                            format!(r#"{{"name":"{}","action":"{action}"}}"#, operation.name)
+                        }
                         None => format!(r#"{{"name":"{}"}}"#, operation.name),
                     }
                 });

@@ -3,6 +3,7 @@
 mod cli;
 mod doctor;
 mod inventory;
+mod maintenance;
 mod start;
 
 use std::process::ExitCode;
@@ -18,7 +19,9 @@ fn main() -> ExitCode {
         Command::Start(options) => start::run(options),
         Command::Doctor => Ok(doctor::run()),
         Command::Operations => inventory::run(),
-        Command::Fsck(_) | Command::Backup(_) | Command::Restore(_) => unimplemented!(),
+        Command::Fsck(data) => maintenance::check(&data),
+        Command::Backup(options) => maintenance::backup(&options),
+        Command::Restore(options) => maintenance::restore(&options),
     };
     match done {
         Ok(code) => code,

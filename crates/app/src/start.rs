@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Start;
+use crate::maintenance;
 
 /// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -50,9 +51,11 @@ async fn serve(options: Start) -> Result<(), String> {
     let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
-    let listener = Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
+    let listener =
+        Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
     let (stop, stopping) = watch::channel(false);
-    let serving = env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
+    let serving =
+        env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
     println!("apus is ready at {base_url} ({place})");
 
     told.to_stop().await;
@@ -76,7 +79,9 @@ fn foundation(
 ) -> Result<Foundation, String> {
     let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
     let store = match place {
-        Place::Directory(dir) => Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?,
+        Place::Directory(dir) => {
+            Store::open_dir(env, dir.join(maintenance::STORE)).map_err(|error| error.to_string())?
+        }
         Place::Memory(_) => Store::memory(env),
     };
     let run_dir = place.dir().join("run");

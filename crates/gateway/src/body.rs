@@ -1,6 +1,8 @@
 //! hyper's bodies to the platform's, and back.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use apus_schema::{Body, BodyError, ByteStream};
@@ -9,30 +11,61 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// A request's body as it arrives.
-pub(crate) fn from_http(incoming: Incoming) -> Body {
+/// The most bytes that are read of a body which nobody wants, to keep the connection for the next request.
+const UNWANTED_BYTES_MAX: usize = 256 << 10;
+
+/// A request's body as it arrives, and the means to leave its connection in order.
+pub(crate) fn from_http(incoming: Incoming) -> (Body, Remainder) {
     let length = incoming.size_hint().exact();
-    Body::streaming(Box::pin(Arriving(incoming)), length)
+    let ended = Arc::new(AtomicBool::new(incoming.is_end_stream()));
+    let body = Body::streaming(Box::pin(Arriving { incoming, ended: Arc::clone(&ended) }), length);
+    (body.clone(), Remainder { body, ended })
 }
 
-struct Arriving(Incoming);
+/// What may be left of a request's body once its answer is ready.
+pub(crate) struct Remainder {
+    body: Body,
+    ended: Arc<AtomicBool>,
+}
+
+impl Remainder {
+    /// Reads what is left, if it is little. Whether the connection can take another request.
+    ///
+    /// A client that waits for `100 Continue` has sent nothing, and asking now would make it.
+    pub(crate) async fn is_read(self, expects_continue: bool) -> bool {
+        if !self.ended.load(Ordering::Acquire) && !expects_continue {
+            // One that was begun and dropped, or is larger, is not worth the time.
+            let _unwanted = self.body.collect(UNWANTED_BYTES_MAX).await;
+        }
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+struct Arriving {
+    incoming: Incoming,
+    ended: Arc<AtomicBool>,
+}
 
 impl Stream for Arriving {
     type Item = Result<Bytes, BodyError>;
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            return match Pin::new(&mut self.0).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => Poll::Ready(Some(Ok(data))),
+            let frame = match Pin::new(&mut self.incoming).poll_frame(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(frame) => frame,
+            };
+            if frame.is_none() || self.incoming.is_end_stream() {
+                self.ended.store(true, Ordering::Release);
+            }
+            return Poll::Ready(match frame {
+                None => None,
+                Some(Err(error)) => Some(Err(BodyError::Incomplete(error.to_string()))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(data)),
                     // HTTP trailers: AWS's trailing checksums travel inside aws-chunked, not here.
                     Err(_trailers) => continue,
                 },
-                Poll::Ready(Some(Err(error))) => {
-                    Poll::Ready(Some(Err(BodyError::Incomplete(error.to_string()))))
-                }
-                Poll::Ready(None) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            };
+            });
         }
     }
 }

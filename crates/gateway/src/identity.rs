@@ -167,7 +167,8 @@ fn promise(hash: PayloadHash, verified: Option<Verified>, parts: &Parts) -> Prom
 fn refusal(refused: &AuthError, dialect: Dialect) -> ServiceError {
     let refusal = refused.refusal(dialect);
     let query_code = refused.refusal(Dialect::Query).code;
-    let error = ServiceError::named(refusal.code, refusal.status, refusal.message).with_query_code(query_code);
+    let error =
+        ServiceError::named(refusal.code, refusal.status, refusal.message).with_query_code(query_code);
     refusal.details.into_iter().fold(error, |error, (name, text)| error.with_element(name, text))
 }
 
@@ -175,6 +176,7 @@ fn dialect(route: &Route) -> Dialect {
     match route.protocol {
         _ if is_host_style(route) => Dialect::S3,
         Protocol::Query => Dialect::Query,
+        Protocol::RestJson => Dialect::RestJson,
         _ => Dialect::Json,
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use apus_schema::{Body, BodyError, ByteStream, Common, OperationSchema, ServiceError, Trailers};
-use apus_wire::sigv4::{ChunkDecoder, PayloadCheck};
+use apus_wire::sigv4::{ChunkDecoder, ChunkError, PayloadCheck};
 use apus_wire::{BodyMode, Form, Payload, body_mode};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -82,8 +82,8 @@ pub(crate) fn keep(payload: Payload, promise: Promise) -> Result<Payload, BodyEr
             Ok(Payload::Bytes(bytes))
         }
         (Payload::Bytes(bytes), Promise::Chunks { mut decoder, .. }) => {
-            let pieces = decoder.push(bytes).map_err(|error| BodyError::Untrusted(error.to_string()))?;
-            decoder.finish().map_err(|error| BodyError::Untrusted(error.to_string()))?;
+            let pieces = decoder.push(bytes).map_err(broken)?;
+            decoder.finish().map_err(broken)?;
             Ok(Payload::Bytes(pieces.concat().into()))
         }
         (Payload::Stream(body), promise) => {
@@ -101,6 +101,20 @@ pub(crate) fn keep(payload: Payload, promise: Promise) -> Result<Payload, BodyEr
             };
             Ok(Payload::Stream(Body::with_trailers(Box::pin(guarded), length, trailers)))
         }
+    }
+}
+
+/// What a broken frame means to whoever reads the body.
+fn broken(error: ChunkError) -> BodyError {
+    let text = error.to_string();
+    match error {
+        ChunkError::WrongSignature { .. } | ChunkError::WrongTrailerSignature => BodyError::Untrusted(text),
+        ChunkError::WrongLength { .. } | ChunkError::Truncated => BodyError::Incomplete(text),
+        ChunkError::MalformedChunk { .. }
+        | ChunkError::TooSmall { .. }
+        | ChunkError::MalformedTrailer { .. }
+        | ChunkError::WrongTrailers { .. }
+        | ChunkError::AfterEnd => BodyError::Malformed(text),
     }
 }
 
@@ -126,7 +140,7 @@ impl Guarded {
                 self.ready.push_back(piece);
             }
             Some(Guard::Chunks(decoder)) => {
-                let data = decoder.push(piece).map_err(|error| BodyError::Untrusted(error.to_string()))?;
+                let data = decoder.push(piece).map_err(broken)?;
                 self.ready.extend(data.into_iter().filter(|data| !data.is_empty()));
             }
             None => {}
@@ -140,7 +154,7 @@ impl Guarded {
                 check.finish().map_err(|error| BodyError::Untrusted(error.to_string()))
             }
             Some(Guard::Chunks(decoder)) => {
-                let trailers = decoder.finish().map_err(|error| BodyError::Untrusted(error.to_string()))?;
+                let trailers = decoder.finish().map_err(broken)?;
                 self.trailers.set(trailers);
                 Ok(())
             }

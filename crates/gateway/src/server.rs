@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::{CONNECTION, EXPECT};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -84,8 +86,15 @@ fn serve_connection(
         let service = service_fn(move |request: Request<Incoming>| {
             let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
             async move {
-                let request = request.map(crate::body::from_http);
-                let response = gateway.handle(&listener, Some(peer), request).await;
+                let expects_continue = request.headers().contains_key(EXPECT);
+                let (head, incoming) = request.into_parts();
+                let (body, remainder) = crate::body::from_http(incoming);
+                let request = Request::from_parts(head, body);
+                let mut response = gateway.handle(&listener, Some(peer), request).await;
+                if !remainder.is_read(expects_continue).await {
+                    // Said, so that no client sends its next request into a connection that ends.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<Response<Leaving>, Infallible>(response.map(Leaving::from))
             }
         });

@@ -55,7 +55,10 @@ impl Authorizer for IamAuthorizer {
                 warn!(request_id = request.context.request_id, "allowed without permission: {denial}");
                 return Ok(());
             }
-            Err(ServiceError::common(Common::AccessDenied, denial))
+            // Nobody in particular learns nothing in particular: the codec has each service's own words.
+            let is_nobody = request.context.caller.principal == Principal::Anonymous;
+            let message = if is_nobody { String::new() } else { denial };
+            Err(ServiceError::common(Common::AccessDenied, message))
         })
     }
 }
@@ -107,6 +110,10 @@ impl IamAuthorizer {
         } else {
             evaluate(&question, &policies)
         };
+        if *principal == Principal::Anonymous {
+            // Who is nobody is told nothing: https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+            return Ok(decision.message(&question).map(|_| "Access Denied".to_owned()));
+        }
         Ok(decision.message(&question).map(|message| {
             let second = if asker.is_gone {
                 Some("the session's role has been deleted".to_owned())

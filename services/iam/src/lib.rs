@@ -28,8 +28,8 @@ use operations::{
 
 /// What the operations share.
 pub(crate) struct Iam {
-    store: Store,
     env: Env,
+    store: Store,
 }
 
 /// The registration table.

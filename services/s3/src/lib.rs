@@ -21,7 +21,7 @@ mod store;
 mod token;
 mod upload;
 
-use apus_kernel::{Context, Service};
+use apus_kernel::{AccountId, Context, Principal, Service};
 use apus_model_s3::SERVICE;
 use apus_schema::ServiceError;
 use apus_store::{BlobId, Store, StoreError, Tx};
@@ -80,6 +80,14 @@ impl S3 {
         })
     }
 
+    /// The account that calls. Nobody in particular is denied whatever a policy says: nothing here is public.
+    pub(crate) fn account(context: &Context) -> Result<AccountId, ServiceError> {
+        match context.caller.principal {
+            Principal::Anonymous => Err(errors::access_denied()),
+            _ => Ok(context.caller.account),
+        }
+    }
+
     /// A bucket that is there, and the caller's own. `expected_owner` is who the request says owns it.
     ///
     /// No policy of a bucket can let another account in: buckets have none here.
@@ -89,9 +97,10 @@ impl S3 {
         name: &BucketName,
         expected_owner: Option<&str>,
     ) -> Result<Bucket, Failure> {
+        let account = Self::account(context)?;
         let bucket = store::bucket(tx, name).await?.ok_or_else(|| errors::no_such_bucket(name.as_str()))?;
         let expected = expected_owner.is_none_or(|owner| owner == bucket.owner.as_str());
-        if bucket.owner != context.caller.account || !expected {
+        if bucket.owner != account || !expected {
             return Err(errors::access_denied().into());
         }
         Ok(bucket)

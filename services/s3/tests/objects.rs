@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use apus_kernel::Caller;
 use apus_model_s3::{
     ChecksumAlgorithm, ChecksumMode, DeleteObject, DeleteObjectRequest, GetObject, GetObjectRequest,
     HeadObject, HeadObjectRequest, ObjectCannedACL, PutObject, PutObjectRequest, ServerSideEncryption,
@@ -456,6 +457,13 @@ fn only_those_who_may_list_learn_what_is_missing() {
         let input =
             GetObjectRequest { expected_bucket_owner: Some("111111111111".into()), ..get(BUCKET, "key") };
         assert_refused(world.call::<GetObject>(input).await, "AccessDenied", None);
+        let nobody =
+            World { caller: Caller::anonymous("us-east-1".parse().expect("a region")), ..world.clone() };
+        assert_refused(nobody.get(BUCKET, "key").await, "AccessDenied", None);
+        assert_refused(nobody.call::<PutObject>(put(BUCKET, "key", "z")).await, "AccessDenied", None);
+        let buckets =
+            nobody.call::<apus_model_s3::ListBuckets>(apus_model_s3::ListBucketsRequest::default()).await;
+        assert_refused(buckets, "AccessDenied", None);
         assert_eq!(world.get(BUCKET, "key").await.expect("there"), "x");
     });
 }

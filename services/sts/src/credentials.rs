@@ -88,7 +88,7 @@ mod tests {
     use crate::DevelopmentCredentials;
     use crate::session::Session;
 
-    const LIFE: Duration = Duration::from_secs(900);
+    const LIFE: Duration = Duration::from_mins(15);
 
     /// A listener's answer: whom the key makes the caller, or why not.
     async fn whom(listener: &impl Credentials, access_key: &str, token: Option<&str>) -> String {

@@ -16,10 +16,7 @@ pub(crate) enum StsError {
         arn: String,
     },
     /// The role is not there: in the words for one that trusts others.
-    NotAuthorized {
-        caller: Principal,
-        role: Arn,
-    },
+    NotAuthorized(Box<NotAuthorized>),
     BeyondTheRolesMaximum,
     BeyondTheChainsMaximum,
     PolicyTooLong,
@@ -27,11 +24,19 @@ pub(crate) enum StsError {
     MalformedPolicy(ParseError),
 }
 
+/// Who may not become which role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotAuthorized {
+    pub(crate) caller: Principal,
+    pub(crate) role: Arn,
+}
+
 impl fmt::Display for StsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidArn { arn } => write!(f, "{arn} is invalid"),
-            Self::NotAuthorized { caller, role } => {
+            Self::NotAuthorized(refused) => {
+                let NotAuthorized { caller, role } = refused.as_ref();
                 let refused = "is not authorized to perform: sts:AssumeRole on resource";
                 let reason = "because no resource-based policy allows the sts:AssumeRole action";
                 write!(f, "User: {caller} {refused}: {role} {reason}")
@@ -57,7 +62,7 @@ impl From<StsError> for ServiceError {
     fn from(error: StsError) -> Self {
         let message = error.to_string();
         match error {
-            StsError::NotAuthorized { .. } => Self::common(Common::AccessDenied, message),
+            StsError::NotAuthorized(_) => Self::common(Common::AccessDenied, message),
             StsError::MalformedPolicy(_) => errors::malformed_policy_document_exception(message),
             StsError::PolicyTooLarge => errors::packed_policy_too_large_exception(message),
             StsError::InvalidArn { .. }

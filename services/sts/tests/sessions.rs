@@ -1,7 +1,6 @@
 //! `AssumeRole` and `GetCallerIdentity`, with an IAM and an authorizer of the test's own.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use apus_env::Env;
 use apus_env::sim::Simulator;

@@ -228,6 +228,11 @@ static SQS_QUERY: &[Entry] = &[
 ];
 
 static SQS_JSON: &[Entry] = &[
+    // Refused credentials keep the status that they had in the query protocol.
+    row(Common::AccessDenied, "AccessDeniedException", 403, DENIED),
+    row(Common::UnknownAccessKey, "UnrecognizedClientException", 403, INVALID_TOKEN),
+    row(Common::InvalidSessionToken, "UnrecognizedClientException", 403, INVALID_TOKEN),
+    row(Common::ExpiredSessionToken, "ExpiredTokenException", 403, EXPIRED_TOKEN),
     row(Common::Validation, "InvalidParameterValueException", 400, "The request is not valid."),
     row(Common::Throttled, "RequestThrottled", 400, RATE),
 ];

@@ -15,8 +15,10 @@ use super::{ChunkError, MIN_CHUNK_BYTES};
 pub enum Dialect {
     /// awsQuery: `SignatureDoesNotMatch`.
     Query,
-    /// awsJson, restJson, rpc-v2-cbor: `InvalidSignatureException`.
+    /// awsJson, rpc-v2-cbor: `InvalidSignatureException`.
     Json,
+    /// restJson: as awsJson, but what is incomplete is forbidden, too.
+    RestJson,
     /// S3.
     S3,
 }
@@ -41,6 +43,11 @@ impl AuthError {
             Dialect::S3 => s3(self),
             Dialect::Query => common(self, false),
             Dialect::Json => common(self, true),
+            Dialect::RestJson => {
+                let refusal = common(self, true);
+                let incomplete = refusal.code == "IncompleteSignatureException";
+                Refusal { status: if incomplete { 403 } else { refusal.status }, ..refusal }
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 /// The largest package in a request, in bytes: AWS's quota of 50 MB.
 pub(crate) const UPLOAD_BYTES_MAX: usize = 52_428_800;

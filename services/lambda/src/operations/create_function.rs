@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apus_kernel::{Access, Arn, Context, Resource};
 use apus_model_lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
 use apus_schema::{Fault, ServiceError};
-use apus_store::BlobId;
+use apus_store::{BlobId, StoreError};
 
 use crate::code::package::Package;
 use crate::describe::{Detail, configuration};
@@ -40,10 +40,12 @@ pub(crate) async fn create_function(
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let record = record(&lambda, settings, input.role, &package, blob);
     let kept = keep(&lambda, &function, &record).await;
-    if kept.is_err() {
+    // After the store's own failure the commit may have come through; then the blob is the function's.
+    if matches!(kept, Err(Failure::Refused(_) | Failure::Store(StoreError::Conflict { .. }))) {
         lambda.delete_blob(blob).await;
     }
-    kept
+    kept?;
+    Ok(configuration(&function, &record, Detail::Full).map_err(Failure::from)?)
 }
 
 /// The function to be made: of the caller's account, unqualified.
@@ -101,11 +103,7 @@ fn record(
     }
 }
 
-async fn keep(
-    lambda: &Lambda,
-    function: &FunctionReference,
-    record: &FunctionRecord,
-) -> Result<FunctionConfiguration, ServiceError> {
+async fn keep(lambda: &Lambda, function: &FunctionReference, record: &FunctionRecord) -> Result<(), Failure> {
     let kept = lambda.store.transact(|tx| {
         let (id, record) = (function.id.clone(), record.clone());
         async move {
@@ -116,6 +114,5 @@ async fn keep(
             Ok(())
         }
     });
-    kept.await?;
-    Ok(configuration(function, record, Detail::Full).map_err(Failure::from)?)
+    kept.await
 }

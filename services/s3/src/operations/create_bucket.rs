@@ -30,7 +30,7 @@ pub(crate) async fn create_bucket(
     let endpoint = &context.caller.region;
     let region = location(endpoint, constraint.map(BucketLocationConstraint::as_str))
         .map_err(|error| errors::location(&error))?;
-    let wanted = Bucket { name, owner: context.caller.account, region, created_at: context.now };
+    let wanted = Bucket { name, owner: S3::account(&context)?, region, created_at: context.now };
     s3.store.transact(|tx| create(tx, wanted.clone(), endpoint)).await?;
     let here = wanted.region.as_str() == Region::DEFAULT;
     let location =

@@ -41,7 +41,7 @@ pub(crate) async fn list_buckets(
             _ => return Err(errors::invalid_token(text)),
         },
     };
-    let account = context.caller.account;
+    let account = S3::account(&context)?;
     let filter = Filter { prefix: input.prefix.clone().unwrap_or_default(), region: input.bucket_region };
     let found = s3.store.read(|tx| page(tx, account, after, &filter, page_max)).await?;
     let (buckets, more) = found;

@@ -103,7 +103,7 @@ pub(crate) fn run<F: Future<Output = ()>>(seed: u64, story: impl FnOnce(World) -
     simulator.run(async {
         let (store, denied) = (Store::memory(&env), Denied::default());
         let service = apus_service_s3::service(store.clone());
-        let platform = Platform::start(env.clone(), vec![service], denied.clone());
+        let platform = Platform::start(env.clone(), vec![service], Vec::new(), denied.clone());
         let caller =
             Caller::root("000000000000".parse().expect("an account"), "us-east-1".parse().expect("a region"));
         story(World { platform: platform.clone(), store, denied, caller }).await;

@@ -7,7 +7,7 @@ use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedR
 use apus_schema::ServiceError;
 
 use crate::access_key::{KEY_RANDOM, SECRET_RANDOM, secret_access_key, temporary_access_key};
-use crate::errors::{self, StsError};
+use crate::errors::{self, NotAuthorized, StsError};
 use crate::role::{AssumableRole, RoleName, find};
 use crate::seal::NONCE_BYTES;
 use crate::session::{Session, SessionRequest, expiry};
@@ -72,8 +72,8 @@ async fn permitted(
 ) -> Result<AssumableRole, ServiceError> {
     let role = find(context, name.account, &name.name).await?.filter(|role| role.arn == name.arn);
     let caller = &context.caller.principal;
-    let denied = || StsError::NotAuthorized { caller: caller.clone(), role: name.arn.clone() };
-    let role = role.ok_or_else(denied)?;
+    let refused = || NotAuthorized { caller: caller.clone(), role: name.arn.clone() };
+    let role = role.ok_or_else(|| StsError::NotAuthorized(Box::new(refused())))?;
     let mut request = AccessRequest::new(context, ACCESS.action, role.arn.clone().into());
     request.resource_policy = Some(ResourcePolicy { document: &role.trust_policy, must_allow: true });
     request.conditions.insert("sts:RoleSessionName".into(), vec![input.role_session_name.clone()]);

@@ -1,9 +1,8 @@
 //! Functions are made, shown, listed and deleted as Lambda does it; what Apus lacks is refused by name.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::world::{self, World, function, zip};
 use apus_compute::driver::fake::FakeReply;
 use apus_model_lambda::{
     Architecture, CreateFunction, CreateFunctionRequest, DeadLetterConfig, DeleteFunction,
@@ -12,12 +11,11 @@ use apus_model_lambda::{
     LastUpdateStatus, ListFunctions, ListFunctionsRequest, LogFormat, LoggingConfig, PackageType, Runtime,
     SnapStart, SnapStartApplyOn, State, TracingConfig, TracingMode, VpcConfig,
 };
-use common::{World, function, zip};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
 
 fn story(test: &str, story: impl AsyncFnOnce(&World)) {
-    common::world(test, |_, _| FakeReply::response("null"), story);
+    world::world(test, |_, _| FakeReply::response("null"), story);
 }
 
 fn get(name: &str, qualifier: Option<&str>) -> GetFunctionRequest {
@@ -207,7 +205,7 @@ fn rules_beyond_the_model_are_kept() {
     };
     let validation = "1 validation error detected: Value";
     let unzip = "Could not unzip uploaded file. Please check your file, then try to upload again.";
-    let cases = [
+    let cases = vec![
         (CreateFunctionRequest { timeout: Some(901), ..base() }, "Validation", validation),
         (CreateFunctionRequest { memory_size: Some(10_241), ..base() }, "Validation", validation),
         (
@@ -290,7 +288,7 @@ fn rules_beyond_the_model_are_kept() {
 fn what_apus_lacks_is_refused_by_name() {
     let base = || function("hello");
     let some = |text: &str| Some(text.to_owned());
-    let cases = [
+    let cases = vec![
         (
             CreateFunctionRequest { runtime: Some(Runtime::from("nodejs22.x")), ..base() },
             "the runtime nodejs22.x",

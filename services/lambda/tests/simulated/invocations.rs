@@ -1,9 +1,8 @@
 //! Functions run: with their variables, under their role, in environments that are theirs alone.
 
-mod common;
-
 use std::time::Duration;
 
+use crate::world::{self, World, function};
 use apus_compute::driver::SandboxSpec;
 use apus_compute::driver::fake::{FakeEnd, FakeReply};
 use apus_compute::exchange::{Fault, Invocation};
@@ -13,7 +12,6 @@ use apus_model_lambda::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{World, function};
 
 /// Obeys the event: `"NAME"` answers with a variable of that name.
 fn obey(sandbox: &SandboxSpec, invocation: &Invocation) -> FakeReply {
@@ -37,7 +35,7 @@ fn obey(sandbox: &SandboxSpec, invocation: &Invocation) -> FakeReply {
 }
 
 fn story(test: &str, story: impl AsyncFnOnce(&World)) {
-    common::world(test, obey, story);
+    world::world(test, obey, story);
 }
 
 fn text(response: &InvocationResponse) -> String {
@@ -221,8 +219,7 @@ fn a_busy_function_gets_a_new_session_long_before_the_old_one_ends() {
 fn more_than_may_wait_are_throttled() {
     story("throttled", async |world| {
         world.call::<CreateFunction>(function("hello")).await.expect("made");
-        let all = (0..common::WAITING_MAX + 3)
-            .map(|_| world.invoke("hello", "\"wait\""));
+        let all = (0..world::WAITING_MAX + 3).map(|_| world.invoke("hello", "\"wait\""));
         let answers = futures_util::future::join_all(all).await;
         let throttled: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
         assert_eq!(throttled.len(), 3);

@@ -25,11 +25,11 @@ use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink};
 use apus_store::Store;
 use bytes::Bytes;
 
-pub const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
+pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 /// How long an environment takes to start.
 const INIT: Duration = Duration::from_millis(100);
 const ENVIRONMENTS_MAX: usize = 4;
-pub const WAITING_MAX: usize = 2;
+pub(crate) const WAITING_MAX: usize = 2;
 
 struct AllowAll;
 
@@ -76,23 +76,23 @@ async fn assume_role(
 }
 
 /// A world with Lambda in it.
-pub struct World {
-    pub env: Env,
-    pub store: Store,
-    pub platform: Platform,
+pub(crate) struct World {
+    pub(crate) env: Env,
+    pub(crate) store: Store,
+    pub(crate) platform: Platform,
     region: Region,
 }
 
 impl World {
     /// A call of an operation, by the root of the development account.
-    pub async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
+    pub(crate) async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
         let caller = Caller::root(AccountId::DEVELOPMENT, self.region.clone());
         let context = self.platform.context(caller, Origin::default(), None);
         self.platform.call::<O>(context, input).await
     }
 
     /// The error of a call, as its name and message.
-    pub async fn refused<O: Operation>(&self, input: O::Input) -> (String, String)
+    pub(crate) async fn refused<O: Operation>(&self, input: O::Input) -> (String, String)
     where
         O::Output: std::fmt::Debug,
     {
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// An invocation with that event.
-    pub async fn invoke(&self, name: &str, event: &str) -> Result<InvocationResponse, ServiceError> {
+    pub(crate) async fn invoke(&self, name: &str, event: &str) -> Result<InvocationResponse, ServiceError> {
         let payload = Some(Bytes::copy_from_slice(event.as_bytes()));
         let input = InvocationRequest { function_name: name.into(), payload, ..InvocationRequest::default() };
         self.call::<Invoke>(input).await
@@ -109,7 +109,7 @@ impl World {
 }
 
 /// Runs a story in a world of its own, where functions do what `responder` says.
-pub fn world(
+pub(crate) fn world(
     test: &str,
     responder: impl Fn(&SandboxSpec, &Invocation) -> FakeReply + Send + Sync + 'static,
     story: impl AsyncFnOnce(&World),
@@ -123,7 +123,7 @@ pub fn world(
         let limits = PoolLimits {
             environments_max: ENVIRONMENTS_MAX,
             waiting_max: WAITING_MAX,
-            idle_max: Duration::from_secs(300),
+            idle_max: Duration::from_mins(5),
         };
         let driver = Arc::new(FakeDriver::new(env.clone(), INIT, responder));
         let compute = Compute::with_driver(env.clone(), driver, limits);
@@ -151,7 +151,7 @@ pub fn world(
 }
 
 /// A stored archive with one file.
-pub fn zip(name: &str, content: &[u8]) -> Bytes {
+pub(crate) fn zip(name: &str, content: &[u8]) -> Bytes {
     let mut crc = !0_u32;
     for byte in content {
         crc ^= u32::from(*byte);
@@ -175,7 +175,7 @@ pub fn zip(name: &str, content: &[u8]) -> Bytes {
 }
 
 /// A request for a function that would work.
-pub fn function(name: &str) -> CreateFunctionRequest {
+pub(crate) fn function(name: &str) -> CreateFunctionRequest {
     CreateFunctionRequest {
         function_name: name.into(),
         runtime: Some(Runtime::from("python3.12")),

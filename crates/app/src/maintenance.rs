@@ -1,0 +1,102 @@
+//! `apus fsck`, `apus backup`, `apus restore`: looking after a store that no running instance holds.
+
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use apus_env::Env;
+use apus_store::disk::{Disk, RealDisk};
+use apus_store::{Options, Store, StoreError, fsck};
+
+use crate::cli;
+
+/// The store's directory within a data directory.
+pub(crate) const STORE: &str = "store";
+
+/// Looks for damage; fails if there is any.
+pub(crate) fn check(data: &cli::DataDir) -> Result<ExitCode, String> {
+    let disk = existing(&data.data_dir)?;
+    let report = block_on(|env| async move { fsck::fsck(&env, &disk, &Options::default(), &[]).await })?;
+    for finding in &report.findings {
+        println!("damaged: {}: {}", finding.place, finding.detail);
+    }
+    let fsck::Report { rows, bytes, blobs, log_frames, .. } = report;
+    println!("looked at {rows} rows of {bytes} bytes, {blobs} blobs, {log_frames} frames of the log");
+    if report.findings.is_empty() {
+        println!("the store is sound");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("restore a backup with `apus restore`, or report this with the lines above");
+    Ok(ExitCode::FAILURE)
+}
+
+/// Writes a backup into a new file.
+pub(crate) fn backup(options: &cli::Backup) -> Result<ExitCode, String> {
+    let disk = existing(&options.source.data_dir)?;
+    let file = create_new(&options.target)?;
+    let sink = BufWriter::new(file.try_clone().map_err(|error| error.to_string())?);
+    let summary = block_on(|env| async move {
+        let store = Store::open(&env, &disk, &Options::default())?;
+        let summary = apus_store::backup(&store, sink).await;
+        store.close().await;
+        summary
+    })?;
+    file.sync_all().map_err(|error| format!("{}: {error}", options.target.display()))?;
+    println!("wrote {} rows and {} blobs to {}", summary.rows, summary.blobs, options.target.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a new data directory from a backup.
+pub(crate) fn restore(options: &cli::Restore) -> Result<ExitCode, String> {
+    let source = File::open(&options.source);
+    let source = source.map_err(|error| format!("{}: {error}", options.source.display()))?;
+    let dir = options.target.data_dir.join(STORE);
+    if dir.exists() {
+        return Err(format!("{} holds a store already; name a new directory with --data-dir", dir.display()));
+    }
+    let disk = disk(&dir)?;
+    let summary = block_on(|env| async move {
+        apus_store::restore(&env, BufReader::new(source), &disk, &Options::default()).await
+    })?;
+    println!(
+        "restored {} rows and {} blobs into {}",
+        summary.rows,
+        summary.blobs,
+        options.target.data_dir.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create_new(path: &Path) -> Result<File, String> {
+    OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            format!("{} is there already; name a new file for the backup", path.display())
+        }
+        _ => format!("{}: {error}", path.display()),
+    })
+}
+
+/// The disk of a data directory that has a store.
+fn existing(data_dir: &Path) -> Result<Arc<dyn Disk>, String> {
+    let dir = data_dir.join(STORE);
+    if dir.exists() {
+        disk(&dir)
+    } else {
+        Err(format!("{} holds no store; name the directory with --data-dir", data_dir.display()))
+    }
+}
+
+fn disk(dir: &Path) -> Result<Arc<dyn Disk>, String> {
+    RealDisk::new(dir)
+        .map(|disk| Arc::new(disk) as Arc<dyn Disk>)
+        .map_err(|error| format!("{}: {error}", dir.display()))
+}
+
+fn block_on<T, F: Future<Output = Result<T, StoreError>>>(work: impl FnOnce(Env) -> F) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("could not start the runtime: {error}"))?;
+    runtime.block_on(async { work(Env::real()).await }).map_err(|error| error.to_string())
+}

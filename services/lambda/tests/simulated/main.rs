@@ -1,0 +1,5 @@
+//! Lambda in a simulated world: on the memory store, with functions that are closures.
+
+mod functions;
+mod invocations;
+mod world;
