@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+use apus::sweep::Sweep;
+use apus_store::Store;
+
+use crate::history::History;
 use crate::load::{self, Client};
 use crate::register::Saw;
 
@@ -16,8 +20,25 @@ pub(crate) async fn check(client: &Client) {
     queues(client).await;
 }
 
+/// With nothing under way, every blob is somebody's.
+pub(crate) async fn blobs(store: &Store, history: &History) {
+    let swept = match Sweep::begin(store).await {
+        Ok(sweep) => sweep.run().await,
+        Err(error) => Err(error),
+    };
+    match swept {
+        Ok(0) => {}
+        Ok(left) => history.violation(format!("nobody refers to {left} blobs")),
+        Err(error) => history.violation(format!("the blobs cannot be looked at: {error}")),
+    }
+}
+
 async fn objects(client: &Client) {
-    for bucket in load::BUCKETS {
+    let began = client.history.tick();
+    if let Some(found) = load::head_bucket(client, load::TIDE).await {
+        client.history.settle(&load::bucket_key(load::TIDE), found, began);
+    }
+    for bucket in load::BUCKETS.into_iter().chain([load::TIDE]) {
         let names = client.history.keys(&load::object_key(bucket, ""));
         let began = client.history.tick();
         for name in &names {

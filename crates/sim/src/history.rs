@@ -1,6 +1,6 @@
 //! What was asked and answered, and what contradicts it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use apus_env::Env;
@@ -20,12 +20,15 @@ pub struct History {
 struct Facts {
     tick: Tick,
     token: u64,
-    operations: u64,
-    unknown: u64,
+    tally: Tally,
+    swept: u64,
     registers: Registers,
     messages: Messages,
     violations: Vec<String>,
 }
+
+/// How often each kind of call was done, was refused, and ended in nobody knows what.
+pub type Tally = BTreeMap<String, [u64; 3]>;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +58,12 @@ impl History {
 
     /// Calls that were answered.
     pub fn operations(&self) -> u64 {
-        self.facts().operations
+        self.facts().tally.values().flatten().sum()
     }
 
-    /// Answers that said neither yes nor no.
-    pub fn unknown(&self) -> u64 {
-        self.facts().unknown
+    /// The same by kind and answer.
+    pub fn tally(&self) -> Tally {
+        self.facts().tally.clone()
     }
 
     /// What contradicts the history, in the order in which it was found.
@@ -86,6 +89,16 @@ impl History {
         }
     }
 
+    /// Blobs without a reference were deleted after a start.
+    pub(crate) fn swept(&self, blobs: usize) {
+        self.facts().swept += blobs as u64;
+    }
+
+    /// Blobs without a reference that were deleted after starts.
+    pub fn blobs_swept(&self) -> u64 {
+        self.facts().swept
+    }
+
     /// A number that no value had before.
     pub(crate) fn token(&self) -> u64 {
         let mut facts = self.facts();
@@ -104,8 +117,11 @@ impl History {
     pub(crate) fn answered(&self, what: &str, verdict: Verdict) {
         self.env.trace(format!("{what} {verdict:?}"));
         let mut facts = self.facts();
-        facts.operations += 1;
-        facts.unknown += u64::from(verdict == Verdict::Unknown);
+        // A new kind is rare, and a look-up that makes no text is not.
+        match facts.tally.get_mut(what) {
+            Some(counts) => counts[verdict as usize] += 1,
+            None => facts.tally.entry(what.to_owned()).or_default()[verdict as usize] = 1,
+        }
     }
 
     /// Writes a name, or deletes it.
@@ -125,7 +141,9 @@ impl History {
             Verdict::Refused => self.facts().registers.refuse(key, began),
             Verdict::Unknown => {}
         }
-        self.answered(key, verdict);
+        self.env.trace(key);
+        let kind = key.split(' ').next().unwrap_or_default();
+        self.answered(&format!("{kind} {}", if value.is_some() { "put" } else { "delete" }), verdict);
         answer
     }
 

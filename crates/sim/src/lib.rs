@@ -12,5 +12,5 @@ mod register;
 mod value;
 mod world;
 
-pub use history::History;
+pub use history::{History, Tally};
 pub use world::{Ending, Fault, Story, World, tell};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation, Instance};
 use apus_compute::driver::fake::{FakeDriver, FakeEnd, FakeReply};
 use apus_compute::{Compute, PoolLimits};
@@ -14,10 +15,10 @@ use apus_kernel::{AccountId, Caller, Lease, Region};
 use apus_service_iam::Mode;
 use apus_service_lambda::LambdaConfig;
 use apus_store::disk::{Crash, Disk, SimDisk, SyncPoint};
-use apus_store::{Options, Store, fsck};
+use apus_store::{Options, Store, StoreError, fsck};
 
 use crate::check;
-use crate::history::History;
+use crate::history::{History, Tally};
 use crate::load::{self, Client, Work};
 
 /// The URL that clients reach the platform at.
@@ -74,8 +75,10 @@ pub struct Ending {
     pub trace_hash: u64,
     /// Calls that were answered, one way or the other.
     pub operations: u64,
-    /// Of these, the calls of which nobody knows whether they happened.
-    pub unknown: u64,
+    /// The same by kind and answer.
+    pub tally: Tally,
+    /// Blobs that a crash left without a reference, and that were swept away.
+    pub blobs_swept: u64,
     /// Simulated time.
     pub elapsed: Duration,
 }
@@ -144,15 +147,13 @@ impl World {
     /// As [`Self::boot`], under the lease that `hold` makes of the instance's own. While another instance runs,
     /// both stand on the same open store.
     pub fn boot_under(&mut self, hold: impl FnOnce(Lease) -> Lease) {
-        let store = match self.store.take() {
-            Some(store) => Ok(store),
-            None => self.simulator.run(async { Store::open(&self.env, &disk(&self.disk), &options()) }),
-        };
-        let store = match store {
-            Ok(store) => store,
-            Err(error) => return self.history.violation(format!("the store does not open: {error}")),
-        };
-        self.store = Some(store.clone());
+        if self.store.is_none() {
+            match self.simulator.run(open(&self.env, &self.disk, &self.history)) {
+                Ok(store) => self.store = Some(store),
+                Err(error) => return self.history.violation(format!("the store does not open: {error}")),
+            }
+        }
+        let Some(store) = self.store.clone() else { return };
         let foundation = Foundation {
             env: self.env.clone(),
             store,
@@ -180,6 +181,30 @@ impl World {
         let clients = self.clients();
         self.simulator.run(async {
             for task in load::start(&clients, &work) {
+                if task.join().await.is_err() {
+                    self.history.violation("a client was stopped");
+                }
+            }
+        });
+    }
+
+    /// Works until about so many calls were answered; after half of them another instance starts on the same
+    /// store, and the first is not told.
+    pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
+        let begun = self.history.operations();
+        let work = Work::until(begun + operations);
+        let clients = self.clients();
+        let mut tasks = self.simulator.run(async {
+            let tasks = load::start(&clients, &work);
+            while self.history.operations() < begun + operations / 2 {
+                self.env.sleep(Duration::from_millis(1)).await;
+            }
+            tasks
+        });
+        self.boot_under(hold);
+        tasks.extend(load::start(&self.clients()[clients.len()..], &work));
+        self.simulator.run(async {
+            for task in tasks {
                 if task.join().await.is_err() {
                     self.history.violation("a client was stopped");
                 }
@@ -237,6 +262,9 @@ impl World {
         for client in self.clients() {
             self.simulator.run(check::check(&client));
         }
+        if let Some(store) = &self.store {
+            self.simulator.run(check::blobs(store, &self.history));
+        }
     }
 
     /// The facts so far.
@@ -245,7 +273,8 @@ impl World {
             violations: self.history.violations(),
             trace_hash: self.simulator.trace_hash(),
             operations: self.history.operations(),
-            unknown: self.history.unknown(),
+            tally: self.history.tally(),
+            blobs_swept: self.history.blobs_swept(),
             elapsed: self.simulator.elapsed(),
         }
     }
@@ -269,6 +298,19 @@ impl Drop for World {
         self.store = None;
         self.simulator.crash();
     }
+}
+
+/// Opens the store, and lets the sweep of what a crash left behind run beside whatever comes.
+async fn open(env: &Env, simulated: &SimDisk, history: &History) -> Result<Store, StoreError> {
+    let store = Store::open(env, &disk(simulated), &options())?;
+    let (sweep, history) = (Sweep::begin(&store).await?, history.clone());
+    env.spawn("sweep", async move {
+        // A crash that comes meanwhile leaves the rest to the next one.
+        if let Ok(swept) = sweep.run().await {
+            history.swept(swept);
+        }
+    });
+    Ok(store)
 }
 
 fn disk(disk: &SimDisk) -> Arc<dyn Disk> {

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::history::History;
 
 pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
-pub(crate) use objects::{BUCKETS, get_object, list_objects, object_key};
+pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
 pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, receive_all};
 pub(crate) use roles::{LIVES, POLICY_PREFIX, life_key, read_life, read_policy};
 
@@ -59,7 +59,7 @@ impl Client {
 /// Whether an answer says that the thing is not there.
 pub(crate) fn is_absent(error: &ServiceError) -> bool {
     let name = error.name();
-    name.starts_with("NoSuch") || name.starts_with("ResourceNotFound")
+    name.starts_with("NoSuch") || name == "NotFound" || name.starts_with("ResourceNotFound")
 }
 
 /// How much is to be done.
