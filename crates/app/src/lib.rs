@@ -3,4 +3,5 @@
 //! The binary lays the command line on top; the simulator boots the same wiring on another environment.
 
 mod endpoint;
+pub mod sweep;
 pub mod wiring;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation};
 use apus_compute::{Compute, ComputeConfig, Level};
 use apus_env::Env;
@@ -48,6 +49,7 @@ async fn serve(options: Start) -> Result<(), String> {
     let base_url = format!("http://{}", shown(address));
     let place = Place::of(&options)?;
     let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
+    let sweep = Sweep::begin(&foundation.store).await.map_err(|error| error.to_string())?;
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
     let listener =
@@ -55,6 +57,13 @@ async fn serve(options: Start) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let serving =
         env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
+    env.spawn("sweep", async move {
+        match sweep.run().await {
+            Ok(0) => {}
+            Ok(blobs) => info!(blobs, "removed what an earlier run left behind"),
+            Err(error) => warn!(%error, "what an earlier run left behind stays for now"),
+        }
+    });
     let warning = match options.iam {
         Permissions::Enforce => "",
         Permissions::Soft => "; permissions are NOT enforced",

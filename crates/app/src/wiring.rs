@@ -46,8 +46,16 @@ pub struct Instance {
 
 /// Wires an instance and starts it.
 pub async fn start(foundation: Foundation) -> Result<Instance, StartError> {
+    start_under(foundation, |lease| lease).await
+}
+
+/// As [`start`], under the lease that `hold` makes of the instance's own: simulations plant their bugs here.
+pub async fn start_under(
+    foundation: Foundation,
+    hold: impl FnOnce(Lease) -> Lease,
+) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
-    sweep_blobs(&foundation.store).await?;
+    let lease = hold(lease);
     let services = services(&foundation, &lease, &key, &endpoint)?;
     let Foundation { env, store, compute, iam, base_url, .. } = foundation;
     let outbox = Outbox::new(env.clone(), store.clone(), lease);
@@ -115,17 +123,6 @@ async fn own(on: &Foundation) -> Result<Owned, StoreError> {
         key: InstanceKey::load_or_create(&on.store, &on.env).await?,
         endpoint: Arc::new(SandboxEndpoint::new(on.env.clone(), OnceLock::new())),
     })
-}
-
-/// Deletes blobs that a crash left without anybody who refers to them. Nothing is under way yet.
-async fn sweep_blobs(store: &Store) -> Result<(), StoreError> {
-    let packages = apus_service_lambda::referenced_blobs(store).await?;
-    for blob in store.blobs().list().await? {
-        if !packages.contains(&blob) && !apus_service_s3::refers_to(store, blob).await? {
-            store.blobs().delete(blob).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Who owns every lane of this instance.

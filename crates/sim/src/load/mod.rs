@@ -1,0 +1,156 @@
+//! A mixed load on every service, by clients that note what they asked and what was answered.
+
+mod functions;
+mod objects;
+mod queues;
+mod roles;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use apus_env::{Env, Task};
+use apus_kernel::{Caller, Credentials, Origin, Platform};
+use apus_schema::{Operation, ServiceError};
+use tokio::sync::Notify;
+
+use crate::history::History;
+
+pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
+pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
+pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, receive_all};
+pub(crate) use roles::{LIVES, POLICY_PREFIX, life_key, read_life, read_policy};
+
+/// The role that functions run as.
+const WORKER: &str = "worker";
+/// Longest pause of a client between two calls, in microseconds.
+const PAUSE_MICROS_MAX: u64 = 2_500;
+
+/// A handle on one running platform, as its account's root.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) env: Env,
+    pub(crate) platform: Platform,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) caller: Caller,
+    pub(crate) history: History,
+}
+
+impl Client {
+    pub(crate) async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
+        self.call_as::<O>(self.caller.clone(), input).await
+    }
+
+    pub(crate) async fn call_as<O: Operation>(
+        &self,
+        caller: Caller,
+        input: O::Input,
+    ) -> Result<O::Output, ServiceError> {
+        let origin = Origin { base_url: "http://127.0.0.1:4566".into(), ..Origin::default() };
+        let context = self.platform.context(caller, origin, None);
+        self.platform.call::<O>(context, input).await
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        self.env.random_below(bound)
+    }
+}
+
+/// Whether an answer says that the thing is not there.
+pub(crate) fn is_absent(error: &ServiceError) -> bool {
+    let name = error.name();
+    name.starts_with("NoSuch") || name == "NotFound" || name.starts_with("ResourceNotFound")
+}
+
+/// How much is to be done.
+#[derive(Clone)]
+pub(crate) struct Work {
+    goal: u64,
+    /// Clients go on beyond the goal, until they are stopped.
+    endless: bool,
+    reached: Arc<(AtomicBool, Notify)>,
+}
+
+impl Work {
+    pub(crate) fn until(goal: u64) -> Self {
+        Self { goal, endless: false, reached: Arc::default() }
+    }
+
+    pub(crate) fn until_crash(goal: u64) -> Self {
+        Self { endless: true, ..Self::until(goal) }
+    }
+
+    pub(crate) async fn reached(&self) {
+        self.reached.1.notified().await;
+    }
+
+    fn goes_on(&self, history: &History) -> bool {
+        let reached = history.operations() >= self.goal;
+        if reached && !self.reached.0.swap(true, Ordering::Relaxed) {
+            self.reached.1.notify_one();
+        }
+        self.endless || !reached
+    }
+}
+
+/// Makes what the load works on.
+pub(crate) async fn prepare(client: &Client) {
+    let made = async {
+        roles::prepare(client).await?;
+        objects::prepare(client).await?;
+        queues::prepare(client).await
+    };
+    if let Err(error) = made.await {
+        client.history.violation(format!("the load cannot begin: {error}"));
+    }
+}
+
+/// Starts every client of every instance.
+pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
+    instances.iter().flat_map(|client| KINDS.iter().map(|kind| spawn(client, work, *kind))).collect()
+}
+
+/// What a client does all day.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Objects,
+    Roles,
+    Producer,
+    Consumer,
+    Functions,
+}
+
+const KINDS: [Kind; 15] = [
+    Kind::Objects,
+    Kind::Objects,
+    Kind::Objects,
+    Kind::Roles,
+    Kind::Roles,
+    Kind::Roles,
+    Kind::Producer,
+    Kind::Producer,
+    Kind::Producer,
+    Kind::Consumer,
+    Kind::Consumer,
+    Kind::Consumer,
+    Kind::Consumer,
+    Kind::Functions,
+    Kind::Functions,
+];
+
+fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
+    let (client, work) = (client.clone(), work.clone());
+    let env = client.env.clone();
+    env.spawn("client", async move {
+        while work.goes_on(&client.history) {
+            match kind {
+                Kind::Objects => objects::step(&client).await,
+                Kind::Roles => roles::step(&client).await,
+                Kind::Producer => queues::produce(&client).await,
+                Kind::Consumer => queues::consume(&client).await,
+                Kind::Functions => functions::step(&client).await,
+            }
+            client.env.sleep(Duration::from_micros(client.below(PAUSE_MICROS_MAX))).await;
+        }
+    })
+}

@@ -1,0 +1,372 @@
+//! One machine in a world of its own: it is switched on, worked, unplugged and switched on again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use apus::sweep::Sweep;
+use apus::wiring::{self, Foundation, Instance};
+use apus_compute::driver::fake::{FakeDriver, FakeEnd, FakeReply};
+use apus_compute::{Compute, PoolLimits};
+use apus_env::Env;
+use apus_env::sim::{Rng, Simulator};
+use apus_kernel::{AccountId, Caller, Lease, Region};
+use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
+use apus_store::disk::{Crash, Disk, SimDisk, SyncPoint};
+use apus_store::{Options, Store, StoreError, fsck};
+
+use crate::check;
+use crate::history::{History, Tally};
+use crate::load::{self, Client, Work};
+
+/// The URL that clients reach the platform at.
+const BASE_URL: &str = "http://127.0.0.1:4566";
+/// The most execution environments of functions.
+const ENVIRONMENTS_MAX: usize = 6;
+/// How long an execution environment takes to start.
+const INIT: Duration = Duration::from_millis(40);
+/// The most changes of the disk between the decision to cut the power and its end.
+const LAST_CHANGES_MAX: u64 = 25;
+/// The most time between that decision and the end of every process, in microseconds.
+const LAST_MICROS_MAX: u64 = 3_000;
+
+/// One machine, its disk, and what its clients remember.
+pub struct World {
+    simulator: Simulator,
+    env: Env,
+    disk: SimDisk,
+    store: Option<Store>,
+    instances: Vec<Instance>,
+    history: History,
+    dice: Rng,
+    scratch: Scratch,
+}
+
+/// A bug that is planted to see whether it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Syncs of this kind do nothing, and say that they did.
+    LostSync(SyncPoint),
+    /// Transactions commit without looking for conflicts.
+    SkippedConflictChecks,
+}
+
+/// What is to happen in a world.
+#[derive(Clone, Copy, Debug)]
+pub struct Story {
+    /// Decides everything else.
+    pub seed: u64,
+    /// How often the power fails.
+    pub crashes: u64,
+    /// About how many calls are answered before each crash, and after the last.
+    pub operations: u64,
+    /// What is broken.
+    pub fault: Option<Fault>,
+}
+
+/// How a story ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// What contradicts the history; the story ends with the first round that finds any.
+    pub violations: Vec<String>,
+    /// A digest of all that happened.
+    pub trace_hash: u64,
+    /// Calls that were answered, one way or the other.
+    pub operations: u64,
+    /// The same by kind and answer.
+    pub tally: Tally,
+    /// Blobs that a crash left without a reference, and that were swept away.
+    pub blobs_swept: u64,
+    /// Simulated time.
+    pub elapsed: Duration,
+}
+
+/// Tells a story, with a directory of the real file system beneath `scratch` for unpacked code.
+pub fn tell(story: Story, scratch: &Path) -> Ending {
+    let mut world = World::new(story.seed, scratch);
+    world.plant(story.fault);
+    world.boot();
+    world.prepare();
+    for _ in 0..story.crashes {
+        world.load_and_crash(story.operations);
+        world.check_disk();
+        world.boot();
+        world.plant(story.fault);
+        world.check();
+        if !world.history.violations().is_empty() {
+            return world.ending();
+        }
+    }
+    world.load(story.operations);
+    world.check();
+    world.ending()
+}
+
+impl World {
+    /// A machine that is off, with an empty disk.
+    pub fn new(seed: u64, scratch: &Path) -> Self {
+        let simulator = Simulator::new(seed);
+        let env = simulator.env();
+        Self {
+            history: History::new(env.clone()),
+            env,
+            simulator,
+            disk: SimDisk::new(seed),
+            store: None,
+            instances: Vec::new(),
+            dice: Rng::new(seed ^ 0x5eed),
+            scratch: Scratch::new(scratch),
+        }
+    }
+
+    /// What the clients remember.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Breaks something. The store must be open for what is broken in it.
+    pub fn plant(&mut self, fault: Option<Fault>) {
+        match fault {
+            None => {}
+            Some(Fault::LostSync(point)) => self.disk.ignore_syncs(Some(point)),
+            Some(Fault::SkippedConflictChecks) => {
+                if let Some(store) = &self.store {
+                    store.plant_skipped_conflict_checks();
+                }
+            }
+        }
+    }
+
+    /// Opens the store and starts the platform.
+    pub fn boot(&mut self) {
+        self.boot_under(|lease| lease);
+    }
+
+    /// As [`Self::boot`], under the lease that `hold` makes of the instance's own. While another instance runs,
+    /// both stand on the same open store.
+    pub fn boot_under(&mut self, hold: impl FnOnce(Lease) -> Lease) {
+        if self.store.is_none() {
+            match self.simulator.run(open(&self.env, &self.disk, &self.history)) {
+                Ok(store) => self.store = Some(store),
+                Err(error) => return self.history.violation(format!("the store does not open: {error}")),
+            }
+        }
+        let Some(store) = self.store.clone() else { return };
+        let foundation = Foundation {
+            env: self.env.clone(),
+            store,
+            compute: compute(&self.env),
+            lambda: LambdaConfig::new(self.scratch.code_dir(), BASE_URL),
+            iam: Mode::Enforce,
+            base_url: BASE_URL.to_owned(),
+        };
+        match self.simulator.run(wiring::start_under(foundation, hold)) {
+            Ok(instance) => self.instances.push(instance),
+            Err(error) => self.history.violation(format!("the platform does not start: {error}")),
+        }
+    }
+
+    /// Makes what the load works on. Call it once, before the first crash.
+    pub fn prepare(&mut self) {
+        for client in self.clients().into_iter().take(1) {
+            self.simulator.run(load::prepare(&client));
+        }
+    }
+
+    /// Works until about so many calls were answered, then waits for all that is under way.
+    pub fn load(&mut self, operations: u64) {
+        let work = Work::until(self.history.operations() + operations);
+        let clients = self.clients();
+        self.simulator.run(async {
+            for task in load::start(&clients, &work) {
+                if task.join().await.is_err() {
+                    self.history.violation("a client was stopped");
+                }
+            }
+        });
+    }
+
+    /// Works until about so many calls were answered; after half of them another instance starts on the same
+    /// store, and the first is not told.
+    pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
+        let begun = self.history.operations();
+        let work = Work::until(begun + operations);
+        let clients = self.clients();
+        let mut tasks = self.simulator.run(async {
+            let tasks = load::start(&clients, &work);
+            while self.history.operations() < begun + operations / 2 {
+                self.env.sleep(Duration::from_millis(1)).await;
+            }
+            tasks
+        });
+        self.boot_under(hold);
+        tasks.extend(load::start(&self.clients()[clients.len()..], &work));
+        self.simulator.run(async {
+            for task in tasks {
+                if task.join().await.is_err() {
+                    self.history.violation("a client was stopped");
+                }
+            }
+        });
+    }
+
+    /// Works until about so many calls were answered, then pulls the plug at a moment that the seed decides.
+    pub fn load_and_crash(&mut self, operations: u64) {
+        let work = Work::until_crash(self.history.operations() + operations);
+        let clients = self.clients();
+        let (env, disk, mut dice) = (self.env.clone(), self.disk.clone(), self.dice.fork());
+        self.simulator.run(async {
+            let tasks = load::start(&clients, &work);
+            work.reached().await;
+            if dice.chance(2, 3) {
+                disk.power_off_after(1 + dice.below(LAST_CHANGES_MAX));
+            }
+            if dice.chance(2, 3) {
+                env.sleep(Duration::from_micros(dice.below(LAST_MICROS_MAX))).await;
+            }
+            drop(tasks);
+        });
+        self.crash();
+    }
+
+    /// Pulls the plug: everything ends where it stands, and of what was not synced the disk keeps what it likes.
+    pub fn crash(&mut self) {
+        // The disk first: what runs as the processes' state is dropped must reach nothing.
+        let crash = if self.dice.chance(1, 4) { Crash::Kill } else { Crash::PowerLoss };
+        self.disk.crash(crash);
+        self.instances.clear();
+        self.store = None;
+        self.simulator.crash();
+        if crash == Crash::PowerLoss {
+            self.scratch.clear();
+        }
+    }
+
+    /// Looks through the store on the disk, which nobody has open.
+    pub fn check_disk(&mut self) {
+        let (env, disk) = (self.env.clone(), disk(&self.disk));
+        match self.simulator.run(fsck::fsck(&env, &disk, &options(), &[])) {
+            Ok(report) => {
+                for finding in report.findings {
+                    self.history.violation(format!("fsck: {}: {}", finding.place, finding.detail));
+                }
+            }
+            Err(error) => self.history.violation(format!("fsck: {error}")),
+        }
+    }
+
+    /// Compares what is there with the history, with nothing else under way, through every instance.
+    pub fn check(&mut self) {
+        for client in self.clients() {
+            self.simulator.run(check::check(&client));
+        }
+        if let Some(store) = &self.store {
+            self.simulator.run(check::blobs(store, &self.history));
+        }
+    }
+
+    /// The facts so far.
+    pub fn ending(&self) -> Ending {
+        Ending {
+            violations: self.history.violations(),
+            trace_hash: self.simulator.trace_hash(),
+            operations: self.history.operations(),
+            tally: self.history.tally(),
+            blobs_swept: self.history.blobs_swept(),
+            elapsed: self.simulator.elapsed(),
+        }
+    }
+
+    /// One handle for each running instance.
+    fn clients(&self) -> Vec<Client> {
+        let client = |instance: &Instance| Client {
+            env: self.env.clone(),
+            platform: instance.platform.clone(),
+            credentials: instance.development.clone(),
+            caller: Caller::root(AccountId::DEVELOPMENT, Region::default()),
+            history: self.history.clone(),
+        };
+        self.instances.iter().map(client).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.instances.clear();
+        self.store = None;
+        self.simulator.crash();
+    }
+}
+
+/// Opens the store, and lets the sweep of what a crash left behind run beside whatever comes.
+async fn open(env: &Env, simulated: &SimDisk, history: &History) -> Result<Store, StoreError> {
+    let store = Store::open(env, &disk(simulated), &options())?;
+    let (sweep, history) = (Sweep::begin(&store).await?, history.clone());
+    env.spawn("sweep", async move {
+        // A crash that comes meanwhile leaves the rest to the next one.
+        if let Ok(swept) = sweep.run().await {
+            history.swept(swept);
+        }
+    });
+    Ok(store)
+}
+
+fn disk(disk: &SimDisk) -> Arc<dyn Disk> {
+    Arc::new(disk.clone())
+}
+
+/// Everything small, so that a few thousand calls see many checkpoints.
+fn options() -> Options {
+    Options {
+        checkpoint_bytes: 300_000,
+        checkpoint_idle: Duration::from_millis(200),
+        log_extend_bytes: 64 * 1024,
+        cache_bytes: 1 << 20,
+    }
+}
+
+/// Functions answer with the event that they were given, after a while.
+fn compute(env: &Env) -> Compute {
+    let dice = env.clone();
+    let driver = FakeDriver::new(env.clone(), INIT, move |_, invocation| FakeReply {
+        after: Duration::from_millis(dice.random_below(50)),
+        output: "working\n".into(),
+        end: FakeEnd::Response(invocation.payload.clone()),
+    });
+    let limits = PoolLimits {
+        environments_max: ENVIRONMENTS_MAX,
+        waiting_max: 100,
+        idle_max: Duration::from_secs(10),
+    };
+    Compute::with_driver(env.clone(), Arc::new(driver), limits)
+}
+
+/// A directory of this world alone.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(above: &Path) -> Self {
+        static WORLDS: AtomicU64 = AtomicU64::new(0);
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let scratch = Self(above.join(format!("world-{}-{number}", std::process::id())));
+        scratch.clear();
+        scratch
+    }
+
+    fn code_dir(&self) -> PathBuf {
+        self.0.join("code")
+    }
+
+    fn clear(&self) {
+        // What is not there need not go, and what cannot go is the next build's business.
+        let _absent = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
