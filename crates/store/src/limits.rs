@@ -23,6 +23,8 @@ pub(crate) const COMMITS_WAITING_MAX: usize = 4 * 1024;
 pub(crate) const BATCH_BYTES_SOFT_MAX: usize = 8 * 1024 * 1024;
 /// Recently written keys that are remembered for the sake of old snapshots; a snapshot older than they reach conflicts.
 pub(crate) const RECENT_KEYS_MAX: usize = 250_000;
+/// Changes up to so many are made while those who begin wait; for more, a version is made beside the newest.
+pub(crate) const CHANGES_IN_PLACE_MAX: usize = 512;
 /// Published versions that are remembered before those that nobody holds are sorted out.
 pub(crate) const LIVE_VERSIONS_SORTED_AT: usize = 4_096;
 /// Rows that a scan gives before it lets others run.

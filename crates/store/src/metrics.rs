@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 
-use crate::commit::Changes;
+use crate::state::Change;
 
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -28,8 +28,9 @@ pub struct StoreMetrics {
 }
 
 impl Metrics {
-    pub(crate) fn committed(&self, commits: usize, changes: &Changes) {
-        let bytes = changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len));
+    pub(crate) fn committed(&self, commits: usize, changes: &[Change]) {
+        let bytes =
+            changes.iter().map(|change| change.key.len() + change.value.as_ref().map_or(0, Bytes::len));
         self.commits.fetch_add(commits as u64, Relaxed);
         self.batches.fetch_add(1, Relaxed);
         self.bytes_written.fetch_add(bytes.sum::<usize>() as u64, Relaxed);

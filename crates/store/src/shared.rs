@@ -6,25 +6,45 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use apus_env::Env;
 
 use crate::error::StoreError;
+use crate::limits::CHANGES_IN_PLACE_MAX;
 use crate::metrics::Metrics;
-use crate::state::State;
+use crate::state::{Change, State};
 use crate::watch::Watchers;
 
 pub(crate) struct Shared {
     env: Env,
     /// `None` once the store is closed.
-    current: RwLock<Option<Arc<State>>>,
+    current: RwLock<Option<Snapshot>>,
     failed: OnceLock<StoreError>,
     metrics: Metrics,
     watchers: Arc<Watchers>,
     skips_conflict_checks: AtomicBool,
 }
 
+/// A version, and the sign that someone may yet commit what was read from it.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) state: Arc<State>,
+    pub(crate) held: Arc<Held>,
+}
+
+/// Held by whoever may yet commit what was read at a version.
+pub(crate) struct Held {
+    pub(crate) version: u64,
+}
+
+impl Snapshot {
+    fn new(state: State) -> Self {
+        let held = Arc::new(Held { version: state.version });
+        Self { state: Arc::new(state), held }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(env: Env, state: State) -> Self {
         Self {
             env,
-            current: RwLock::new(Some(Arc::new(state))),
+            current: RwLock::new(Some(Snapshot::new(state))),
             failed: OnceLock::new(),
             metrics: Metrics::default(),
             watchers: Arc::new(Watchers::default()),
@@ -37,14 +57,34 @@ impl Shared {
     }
 
     /// The newest durable version; `None` once the store is closed.
-    pub(crate) fn current(&self) -> Option<Arc<State>> {
+    pub(crate) fn current(&self) -> Option<Snapshot> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn publish(&self, state: State) -> Arc<State> {
-        let state = Arc::new(state);
-        self.replace(Some(state.clone()));
-        state
+    /// Puts another version in the place of the newest.
+    pub(crate) fn publish(&self, state: State) -> Arc<Held> {
+        let next = Snapshot::new(state);
+        let held = next.held.clone();
+        self.replace(Some(next));
+        held
+    }
+
+    /// Makes the next version out of the newest, with changes that are durable.
+    pub(crate) fn publish_changes(&self, changes: Vec<Change>) -> Arc<Held> {
+        if changes.len() <= CHANGES_IN_PLACE_MAX {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(snapshot) = current.as_mut() {
+                // Where nobody reads the old version any more, nothing is copied.
+                let state = Arc::make_mut(&mut snapshot.state);
+                state.apply(changes);
+                snapshot.held = Arc::new(Held { version: state.version });
+                return snapshot.held.clone();
+            }
+            return Arc::new(Held { version: 0 });
+        }
+        let mut state = self.current().map(|snapshot| (*snapshot.state).clone()).unwrap_or_default();
+        state.apply(changes);
+        self.publish(state)
     }
 
     /// Lets go of the last version: whoever comes now finds the store closed.
@@ -52,10 +92,10 @@ impl Shared {
         self.replace(None);
     }
 
-    fn replace(&self, state: Option<Arc<State>>) {
+    fn replace(&self, snapshot: Option<Snapshot>) {
         let old = {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, state)
+            std::mem::replace(&mut *current, snapshot)
         };
         // Outside of the lock: it may be the last handle on a large overlay.
         drop(old);

@@ -17,6 +17,16 @@ pub(crate) type Overlay = OrdMap<Bytes, Option<Bytes>>;
 
 pub(crate) type Row = (Bytes, Bytes);
 
+/// A change to one key.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) key: Bytes,
+    /// `None`: the key is deleted.
+    pub(crate) value: Option<Bytes>,
+    /// For a deletion: there is something below the top that it must hide.
+    pub(crate) hides: bool,
+}
+
 /// What lies beneath the overlays, at one moment.
 pub(crate) trait Base: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
@@ -50,6 +60,14 @@ impl State {
             return Ok(value.clone());
         }
         self.base.as_ref().map_or(Ok(None), |base| base.get(key))
+    }
+
+    /// Makes the next version.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>) {
+        self.version += 1;
+        for Change { key, value, hides } in changes {
+            self.set(key, value, hides);
+        }
     }
 
     /// Sets a key on top. `hides` is what [`Self::is_below`] said: what never went below the top leaves no trace
@@ -111,8 +129,8 @@ fn cost(key_length: usize, value: Option<&Bytes>) -> u64 {
     ENTRY_BYTES + key_length as u64 + value.map_or(0, |value| value.len() as u64)
 }
 
-type Change = Result<(Bytes, Option<Bytes>), StoreError>;
-type Layer<'a> = Box<dyn Iterator<Item = Change> + 'a>;
+type Layered = Result<(Bytes, Option<Bytes>), StoreError>;
+type Layer<'a> = Box<dyn Iterator<Item = Layered> + 'a>;
 
 fn overlay_layer<'a>(overlay: &'a Overlay, range: &'a Range, direction: Direction) -> Peekable<Layer<'a>> {
     let changes = overlay.range::<_, [u8]>(range.bounds());
@@ -131,7 +149,7 @@ pub(crate) struct Scan<'a> {
 
 impl Scan<'_> {
     /// The next key in order, with the change that the topmost layer has for it.
-    fn next_change(&mut self) -> Option<Change> {
+    fn next_change(&mut self) -> Option<Layered> {
         let mut nearest: Option<(usize, Bytes)> = None;
         for index in 0..self.layers.len() {
             let key = match self.layers[index].peek() {

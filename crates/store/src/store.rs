@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::key::Key;
 use crate::limits::{COMMITS_WAITING_MAX, TX_ATTEMPTS_MAX, TX_PAUSE_MAX};
 use crate::metrics::StoreMetrics;
-use crate::shared::Shared;
+use crate::shared::{Held, Shared};
 use crate::state::State;
 use crate::tx::Tx;
 use crate::watch::Watch;
@@ -182,20 +182,18 @@ impl Store {
         self.inner.shared.skip_conflict_checks();
     }
 
-    /// The newest version, for reading only: held for long, it does not keep the committer from forgetting what
-    /// conflicts would need.
+    /// The newest version, for reading only.
     pub(crate) fn version(&self) -> Result<Arc<State>, StoreError> {
-        let current = self.inner.shared.current().ok_or(StoreError::Closed)?;
-        Ok(Arc::new((*current).clone()))
+        Ok(self.inner.shared.current().ok_or(StoreError::Closed)?.state)
     }
 
     fn begin(&self, read_only: bool) -> Result<Tx, StoreError> {
-        let state = if read_only {
-            self.version()?
-        } else {
-            self.inner.shared.current().ok_or(StoreError::Closed)?
-        };
-        Ok(Tx::new(state, self.env().now(), read_only))
+        let mut snapshot = self.inner.shared.current().ok_or(StoreError::Closed)?;
+        if read_only {
+            // Nothing will be committed, so nobody need remember conflicts for it.
+            snapshot.held = Arc::new(Held { version: snapshot.held.version });
+        }
+        Ok(Tx::new(snapshot, self.env().now(), read_only))
     }
 
     async fn commit(&self, tx: &Tx) -> Result<Outcome, StoreError> {

@@ -14,32 +14,34 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::limits::{BATCH_BYTES_SOFT_MAX, LIVE_VERSIONS_SORTED_AT};
-use crate::shared::Shared;
-use crate::state::{Base, State};
+use crate::shared::{Held, Shared};
+use crate::state::{Base, Change, State};
 use crate::tx::Finished;
 use recent::Recent;
-
-/// The changes of one version, in the order in which they apply.
-pub(crate) type Changes = Vec<(Bytes, Option<Bytes>)>;
+use resolve::Resolving;
 
 /// Where versions become durable.
 pub(crate) trait Journal: Send {
     /// Makes a version durable. [`StoreError::Full`] means that nothing of it was kept and that the next may
     /// succeed; after every other error the outcome is unknown and nothing may be written any more.
-    fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError>;
+    fn persist(&mut self, version: u64, changes: &[Change]) -> Result<(), StoreError>;
 
     /// Whether commits must wait for [`Control`] news before the journal takes more.
     fn is_full(&self, _state: &State) -> bool {
         false
     }
 
-    /// A chance to move overlays, given after every version; `now`: whatever is there, for there is time.
-    fn tidy(&mut self, _state: &mut State, _now: bool) -> Result<(), StoreError> {
+    /// Whether it is time to freeze the overlay: asked after every version; `now`: whatever is there.
+    fn wants_freeze(&self, _state: &State, _now: bool) -> bool {
+        false
+    }
+
+    /// Freezes the overlay and begins to move it into the base.
+    fn freeze(&mut self, _state: &mut State) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -48,7 +50,7 @@ pub(crate) trait Journal: Send {
         Ok(())
     }
 
-    /// How long to wait without commits before a [`Self::tidy`] with `now`; `None`: not at all.
+    /// How long to wait without commits before a freeze; `None`: not at all.
     fn idle_after(&self) -> Option<Duration> {
         None
     }
@@ -63,7 +65,7 @@ pub(crate) trait Journal: Send {
 pub(crate) struct NoJournal;
 
 impl Journal for NoJournal {
-    fn persist(&mut self, _version: u64, _changes: &Changes) -> Result<(), StoreError> {
+    fn persist(&mut self, _version: u64, _changes: &[Change]) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -95,10 +97,9 @@ pub(crate) struct Committer {
     commits: mpsc::Receiver<Commit>,
     control: mpsc::UnboundedReceiver<Control>,
     journal: Box<dyn Journal>,
-    state: State,
     recent: Recent,
-    /// Published versions that a snapshot may still hold, oldest first.
-    live: VecDeque<(u64, Weak<State>)>,
+    /// Published versions that someone may still commit from, oldest first.
+    live: VecDeque<(u64, Weak<Held>)>,
     checkpoint_waiters: Vec<oneshot::Sender<Result<(), StoreError>>>,
     closing: Vec<oneshot::Sender<()>>,
 }
@@ -117,11 +118,10 @@ impl Committer {
         control: mpsc::UnboundedReceiver<Control>,
         journal: Box<dyn Journal>,
     ) -> Self {
-        let current = shared.current().unwrap_or_default();
+        let held = shared.current().map_or_else(|| Arc::new(Held { version: 0 }), |current| current.held);
         Self {
-            recent: Recent::new(current.version),
-            live: VecDeque::from([(current.version, Arc::downgrade(&current))]),
-            state: (*current).clone(),
+            recent: Recent::new(held.version),
+            live: VecDeque::from([(held.version, Arc::downgrade(&held))]),
             closing: Vec::new(),
             shared,
             commits,
@@ -154,7 +154,7 @@ impl Committer {
 
     /// Lets go of everything, after a checkpoint under way has come to its end.
     async fn end(mut self) {
-        while self.state.frozen.is_some() && !self.shared.has_failed() {
+        while self.state().frozen.is_some() && !self.shared.has_failed() {
             match poll_fn(|cx| self.control.poll_recv(cx)).await {
                 Some(Control::Checkpointed(moved)) => self.checkpointed(moved),
                 Some(Control::Close(waiter)) => self.closing.push(waiter),
@@ -171,13 +171,15 @@ impl Committer {
     }
 
     async fn next_event(&mut self) -> Event {
-        let has_changes = !self.state.active.is_empty() && self.state.frozen.is_none();
+        let state = self.state();
+        let has_changes = !state.active.is_empty() && state.frozen.is_none();
         let idle_after = self.journal.idle_after().filter(|_| has_changes && !self.shared.has_failed());
         let mut idle = idle_after.map(|span| {
             let env = self.shared.env().clone();
             Box::pin(async move { env.sleep(span).await }) as Pin<Box<dyn Future<Output = ()> + Send>>
         });
-        let takes_commits = !self.journal.is_full(&self.state) || self.shared.has_failed();
+        let takes_commits = !self.journal.is_full(&state) || self.shared.has_failed();
+        drop(state);
         let first = poll_fn(|cx| {
             if let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
                 return Poll::Ready(Event::Control(control));
@@ -210,39 +212,40 @@ impl Committer {
         if let Some(failure) = self.shared.failure() {
             return answer(batch.into_iter().map(|commit| commit.reply), &Err(failure));
         }
-        let mut next = self.state.clone();
-        next.version += 1;
-        let mut changes = Changes::new();
+        let state = self.state();
+        let version = state.version + 1;
+        let mut resolving = Resolving::new(&state);
         let (mut accepted, mut conflicted) = (Vec::new(), Vec::new());
         for Commit { finished, reply } in batch {
-            let (at, reads) = (finished.state.version, &finished.reads);
+            let (at, reads) = (finished.held.version, &finished.reads);
             if self.shared.checks_conflicts() && self.recent.conflicts(reads, at) {
                 conflicted.push(reply);
                 continue;
             }
-            match resolve::apply(&mut next, finished.writes, &mut changes) {
+            match resolving.add(finished.writes) {
                 Ok(resolved) => {
-                    let written = changes[resolved.first_change..].iter().map(|(key, _)| key.clone());
-                    self.recent.note(next.version, written);
+                    let written = resolving.changes()[resolved.first_change..].iter();
+                    self.recent.note(version, written.map(|change| change.key.clone()));
                     accepted.push((reply, resolved.positions));
                 }
                 // A transaction's own fault is its own answer.
                 Err(error) => answer([reply], &Err(error)),
             }
         }
-        let persisted = if accepted.is_empty() { Ok(()) } else { self.persist(next.version, &changes).await };
+        let changes = resolving.into_changes();
+        drop(state);
+        let persisted = if accepted.is_empty() { Ok(()) } else { self.persist(version, &changes).await };
         match persisted {
             Ok(()) if accepted.is_empty() => {}
             Ok(()) => {
                 self.shared.metrics().committed(accepted.len(), &changes);
-                self.state = next;
-                self.publish();
-                self.shared.watchers().notify(changes.iter().map(|(key, _)| key.as_ref()));
+                let held = self.shared.publish_changes(changes);
+                self.published(&held);
             }
             Err(StoreError::Full { .. }) => {
                 // The version passes without changes, so that nobody conflicts with what never was.
-                self.state.version = next.version;
-                self.publish();
+                let held = self.shared.publish_changes(Vec::new());
+                self.published(&held);
             }
             Err(ref error) => self.shared.fail(error),
         }
@@ -265,41 +268,51 @@ impl Committer {
         }
     }
 
-    async fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError> {
+    async fn persist(&mut self, version: u64, changes: &[Change]) -> Result<(), StoreError> {
         if let Some(latency) = self.journal.latency() {
             self.shared.env().sleep(latency).await;
         }
         self.journal.persist(version, changes)
     }
 
-    fn publish(&mut self) {
-        let current = self.shared.publish(self.state.clone());
-        self.live.push_back((current.version, Arc::downgrade(&current)));
+    fn state(&self) -> Arc<State> {
+        self.shared.current().map(|current| current.state).unwrap_or_default()
+    }
+
+    /// A version is there for all to see.
+    fn published(&mut self, held: &Arc<Held>) {
+        self.shared.watchers().notify(self.recent.latest().iter().map(AsRef::as_ref));
+        self.live.push_back((held.version, Arc::downgrade(held)));
         if self.live.len() > LIVE_VERSIONS_SORTED_AT {
-            self.live.retain(|(_, state)| state.strong_count() > 0);
+            self.live.retain(|(_, held)| held.strong_count() > 0);
         }
-        while self.live.front().is_some_and(|(_, state)| state.strong_count() == 0) {
+        while self.live.front().is_some_and(|(_, held)| held.strong_count() == 0) {
             self.live.pop_front();
         }
-        let oldest = self.live.front().map_or(current.version, |(version, _)| *version);
+        let oldest = self.live.front().map_or(held.version, |(version, _)| *version);
         self.recent.forget_up_to(oldest);
     }
 
-    fn tidy(&mut self, idle: bool) {
-        let had_frozen = self.state.frozen.is_some();
-        match self.journal.tidy(&mut self.state, idle) {
-            Ok(()) if self.state.frozen.is_some() != had_frozen => self.publish(),
-            Ok(()) => {}
-            Err(error) => self.shared.fail(&error),
+    /// Freezes the overlay if it is time; `now`: whatever is there.
+    fn tidy(&mut self, now: bool) {
+        let state = self.state();
+        if self.journal.wants_freeze(&state, now) {
+            let mut frozen = (*state).clone();
+            drop(state);
+            match self.journal.freeze(&mut frozen) {
+                Ok(()) => drop(self.shared.publish(frozen)),
+                Err(error) => self.shared.fail(&error),
+            }
         }
         self.answer_checkpoint_waiters();
     }
 
     fn checkpointed(&mut self, moved: Result<Arc<dyn Base>, StoreError>) {
         let done = moved.and_then(|base| {
-            self.state.base = Some(base);
-            self.state.frozen = None;
-            self.publish();
+            let mut state = (*self.state()).clone();
+            state.base = Some(base);
+            state.frozen = None;
+            self.shared.publish(state);
             self.journal.frozen_moved()
         });
         if let Err(error) = done {
@@ -309,8 +322,11 @@ impl Committer {
     }
 
     fn answer_checkpoint_waiters(&mut self) {
-        let failure = self.shared.failure();
-        if failure.is_some() || (self.state.frozen.is_none() && self.state.active.is_empty()) {
+        if self.checkpoint_waiters.is_empty() {
+            return;
+        }
+        let (failure, state) = (self.shared.failure(), self.state());
+        if failure.is_some() || (state.frozen.is_none() && state.active.is_empty()) {
             answer(self.checkpoint_waiters.drain(..), &failure.map_or(Ok(()), Err));
         }
     }

@@ -44,6 +44,11 @@ impl Recent {
         }
     }
 
+    /// The keys that the latest version wrote.
+    pub(crate) fn latest(&self) -> &[Bytes] {
+        self.by_version.back().map_or(&[], |(_, keys)| keys)
+    }
+
     /// Forgets what no snapshot at or after `oldest` can ask for, and more if there is too much.
     pub(crate) fn forget_up_to(&mut self, oldest: u64) {
         while let Some((version, _)) = self.by_version.front() {

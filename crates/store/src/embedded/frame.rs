@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use crate::commit::Changes;
 use crate::error::StoreError;
+use crate::state::Change;
 
 /// Bytes of a segment's header, padding included.
 pub(super) const SEGMENT_HEADER: usize = 64;
@@ -52,11 +52,11 @@ impl Segment {
 }
 
 /// Appends a frame with a version's changes to `out`, padded to the next boundary.
-pub(super) fn encode(salt: u64, sequence: u64, version: u64, changes: &Changes, out: &mut Vec<u8>) {
+pub(super) fn encode(salt: u64, sequence: u64, version: u64, changes: &[Change], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEADER]);
     out.extend_from_slice(&version.to_le_bytes());
-    for (key, value) in changes {
+    for Change { key, value, .. } in changes {
         let length = value.as_ref().map_or(DELETED, |value| value.len() as u32);
         out.extend_from_slice(&(key.len() as u16).to_le_bytes());
         out.extend_from_slice(&length.to_le_bytes());
@@ -95,14 +95,14 @@ impl<'a> Frame<'a> {
     }
 
     /// The version and its changes.
-    pub(super) fn changes(&self) -> Result<(u64, Changes), StoreError> {
+    pub(super) fn changes(&self) -> Result<(u64, Vec<Written>), StoreError> {
         let damaged = || {
             let place = format!("the log's frame {}", self.sequence);
             StoreError::corrupt(place, "its checksum holds, but its content makes no sense")
         };
         let version = u64_at(self.payload, 0).ok_or_else(damaged)?;
         let mut rest = &self.payload[8..];
-        let mut changes = Changes::new();
+        let mut changes = Vec::new();
         while !rest.is_empty() {
             let (change, after) = decode_change(rest).ok_or_else(damaged)?;
             changes.push(change);
@@ -112,9 +112,10 @@ impl<'a> Frame<'a> {
     }
 }
 
-type Change = (Bytes, Option<Bytes>);
+/// A key and its value, or that it was deleted.
+pub(super) type Written = (Bytes, Option<Bytes>);
 
-fn decode_change(bytes: &[u8]) -> Option<(Change, &[u8])> {
+fn decode_change(bytes: &[u8]) -> Option<(Written, &[u8])> {
     let key_length = u16::from_le_bytes(bytes.get(..2)?.try_into().ok()?) as usize;
     let value_length = u32_at(bytes, 2)?;
     let (key, rest) = bytes.get(6..)?.split_at_checked(key_length)?;
@@ -147,7 +148,12 @@ mod tests {
     use super::*;
 
     fn frame(salt: u64) -> Vec<u8> {
-        let changes = vec![(Bytes::from("key"), Some(Bytes::from("value"))), (Bytes::from("gone"), None)];
+        let change = |key: &'static str, value: Option<&'static str>| Change {
+            key: key.into(),
+            value: value.map(Bytes::from),
+            hides: false,
+        };
+        let changes = [change("key", Some("value")), change("gone", None)];
         let mut out = Vec::new();
         encode(salt, 7, 9, &changes, &mut out);
         out

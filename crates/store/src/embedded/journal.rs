@@ -9,10 +9,10 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 use super::Options;
 use super::base::BaseStore;
 use super::log::Log;
-use crate::commit::{Changes, Control, Journal};
+use crate::commit::{Control, Journal};
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::state::{Overlay, State};
+use crate::state::{Change, Overlay, State};
 
 pub(super) struct EmbeddedJournal {
     env: Env,
@@ -73,7 +73,7 @@ fn move_into_base(
 }
 
 impl Journal for EmbeddedJournal {
-    fn persist(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError> {
+    fn persist(&mut self, version: u64, changes: &[Change]) -> Result<(), StoreError> {
         self.log.append(version, changes)
     }
 
@@ -81,12 +81,13 @@ impl Journal for EmbeddedJournal {
         self.leaving.is_some() && self.wants_checkpoint(state)
     }
 
-    fn tidy(&mut self, state: &mut State, now: bool) -> Result<(), StoreError> {
+    fn wants_freeze(&self, state: &State, now: bool) -> bool {
         let anything = !state.active.is_empty() || self.log.has_frames();
-        if self.leaving.is_none() && anything && (now || self.wants_checkpoint(state)) {
-            self.checkpoint(state)?;
-        }
-        Ok(())
+        self.leaving.is_none() && anything && (now || self.wants_checkpoint(state))
+    }
+
+    fn freeze(&mut self, state: &mut State) -> Result<(), StoreError> {
+        self.checkpoint(state)
     }
 
     fn frozen_moved(&mut self) -> Result<(), StoreError> {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use apus_env::Env;
 
 use super::frame::{self, ALIGN, FRAME_HEADER, SEGMENT_HEADER, Segment};
-use crate::commit::Changes;
 use crate::disk::{Disk, DiskFile, OpenMode, SyncPoint, io_error};
 use crate::error::StoreError;
+use crate::state::Change;
 
 /// A buffer that one large frame has blown up is given back beyond this.
 const BUFFER_KEPT: usize = 4 << 20;
@@ -70,7 +70,7 @@ impl Log {
     }
 
     /// Writes a version and waits until it is safe. [`StoreError::Full`]: nothing of it was written.
-    pub(super) fn append(&mut self, version: u64, changes: &Changes) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, version: u64, changes: &[Change]) -> Result<(), StoreError> {
         self.buffer.clear();
         frame::encode(self.segment.salt, self.next, version, changes, &mut self.buffer);
         assert!(self.buffer.len() > FRAME_HEADER && self.buffer.len().is_multiple_of(ALIGN));

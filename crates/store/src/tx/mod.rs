@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::layers::log;
 use crate::limits::{TX_READS_MAX, VALUE_BYTES_MAX};
 use crate::range::{Direction, Range};
+use crate::shared::{Held, Snapshot};
 use crate::state::State;
 
 pub(crate) use reads::Reads;
@@ -40,6 +41,7 @@ struct Inner {
 
 struct Open {
     state: Arc<State>,
+    held: Arc<Held>,
     reads: Reads,
     writes: Writes,
     /// The first write that cannot be committed.
@@ -48,7 +50,8 @@ struct Open {
 
 /// What a transaction hands over to be committed.
 pub(crate) struct Finished {
-    pub(crate) state: Arc<State>,
+    /// What keeps conflicts since its version from being forgotten.
+    pub(crate) held: Arc<Held>,
     pub(crate) reads: Reads,
     pub(crate) writes: Writes,
 }
@@ -72,8 +75,9 @@ impl Position {
 }
 
 impl Tx {
-    pub(crate) fn new(state: Arc<State>, now: Timestamp, read_only: bool) -> Self {
-        let open = Open { state, reads: Reads::default(), writes: Writes::default(), refused: None };
+    pub(crate) fn new(snapshot: Snapshot, now: Timestamp, read_only: bool) -> Self {
+        let Snapshot { state, held } = snapshot;
+        let open = Open { state, held, reads: Reads::default(), writes: Writes::default(), refused: None };
         Self { inner: Arc::new(Inner { now, read_only, open: Mutex::new(Some(open)) }) }
     }
 
@@ -187,8 +191,9 @@ impl Tx {
 
     /// Ends the transaction and gives back what it would change.
     pub(crate) fn finish(&self) -> Result<Finished, StoreError> {
-        let Open { state, reads, writes, refused } = self.lock().take().ok_or(StoreError::Finished)?;
-        refused.map_or(Ok(Finished { state, reads, writes }), Err)
+        // The version itself is let go here: the committer can then change it in place.
+        let Open { held, reads, writes, refused, .. } = self.lock().take().ok_or(StoreError::Finished)?;
+        refused.map_or(Ok(Finished { held, reads, writes }), Err)
     }
 
     /// Ends the transaction; what it holds of the store is let go.

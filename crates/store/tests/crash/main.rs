@@ -11,8 +11,8 @@ use apus_store::disk::SyncPoint;
 use world::{Lives, World, life};
 
 /// Lives that are led without a fault of ours.
-const LONG_LIVES: u64 = 60;
-const SHORT_LIVES: u64 = 400;
+const LONG_LIVES: u64 = 40;
+const SHORT_LIVES: u64 = 300;
 
 #[test]
 fn acknowledged_commits_survive_every_crash() {
