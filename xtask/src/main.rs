@@ -2,6 +2,7 @@
 //!
 //! Each chore is a module with `run(arguments)`; the table below is what `cargo xtask help` prints.
 
+mod bench;
 mod codegen;
 mod run;
 mod tidy;
@@ -19,6 +20,12 @@ struct Chore {
 }
 
 const CHORES: &[Chore] = &[
+    Chore {
+        name: "bench",
+        arguments: "[--dev] [name…] [options]",
+        purpose: "measure the goals of performance, each against its denominator; --help tells the options",
+        run: bench::run_benchmarks,
+    },
     Chore {
         name: "codegen",
         arguments: "[--check] [service…]",
