@@ -64,7 +64,8 @@ pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -75,8 +76,9 @@ mod tests {
     #[test]
     fn percentiles_are_samples() {
         let figures = Figures::of("ms", (1..=200).rev().map(f64::from).collect());
-        assert_eq!([0, 50, 99, 100].map(|percent| figures.percentile(percent)), [1.0, 101.0, 199.0, 200.0]);
-        assert_eq!(Figures::of("ms", vec![3.0]).percentile(99), 3.0);
+        let shown = [0, 50, 99, 100].map(|percent| number(figures.percentile(percent)));
+        assert_eq!(shown, ["1.00", "101", "199", "200"]);
+        assert_eq!(number(Figures::of("ms", vec![3.0]).percentile(99)), "3.00");
         assert!(Figures::new("ms").median().is_nan());
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::client::{Api, Connection};
 
 /// A start that takes longer has failed.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 /// A stop that takes longer is ended by SIGKILL.
 const STOP_MAX: Duration = Duration::from_secs(10);
 const STOP_LOOKS_EVERY: Duration = Duration::from_millis(20);

@@ -50,7 +50,8 @@ impl Relay {
         command.arg(SERVER_ROLE).stdin(Stdio::piped()).stdout(Stdio::piped());
         let server = command.spawn().map_err(failed)?;
         let mut this = Self { server, workers: Vec::new(), address: String::new() };
-        this.address = first_line(env, &mut this.server).await?.trim().to_owned();
+        let address = first_line(env, &mut this.server).await?;
+        this.address.push_str(address.trim());
         Ok(this)
     }
 

@@ -122,11 +122,13 @@ pub(crate) async fn cold(env: &Env, options: &Options, dir: &Path) -> Result<Vec
 
     let isolation = apus_compute::probe().level();
     let what = |mb: u32| format!("cold invoke, {} hello, {mb} MB, isolation {isolation}", python.runtime());
-    let interpreter = format!("plain {} -S -E, same bootstrap", python.program().display());
+    let interpreter = format!("plain {} -S -E -B, same bootstrap", python.runtime());
     let to_request = format!("{interpreter}, to its first request");
     let goal = Goal::RatioAtMost(1.3);
     Ok(vec![
-        Row::new(what(SMALL_MB), &small, goal).against(&to_request, &first_request),
+        Row::new(what(SMALL_MB), &small, goal)
+            .against(&to_request, &first_request)
+            .note(format!("the plain interpreter is {}", python.program().display())),
         Row::new(what(LARGE_MB), &large, goal)
             .against(to_request, &first_request)
             .note("from the client's request to its response, so the handler's run is on this side only"),

@@ -93,13 +93,13 @@ async fn restart(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, S
     let note = format!("{mib} MiB of values; the store's files have {} MiB", bytes >> 20);
     Ok(vec![
         Row::new(
-            format!("restart after SIGKILL amid writing {mib} MiB"),
+            format!("restart after SIGKILL right after writing {mib} MiB"),
             &first,
             Goal::MedianAtMost(1_000.0),
         )
         .against(denominator, &reading)
         .note(note),
-        Row::new(format!("restart after SIGKILL with {mib} MiB"), &again, Goal::MedianAtMost(1_000.0))
+        Row::new(format!("restart after SIGKILL with {mib} MiB, later"), &again, Goal::MedianAtMost(1_000.0))
             .against(denominator, &reading),
     ])
 }
