@@ -2,6 +2,7 @@
 //!
 //! Each chore is a module with `run(arguments)`; the table below is what `cargo xtask help` prints.
 
+mod bench;
 mod clients;
 mod codegen;
 mod coverage;
@@ -42,6 +43,12 @@ const CHORES: &[Chore] = &[
         arguments: "[--check]",
         purpose: "write docs/coverage.md: which operations are implemented",
         run: coverage::run,
+    },
+    Chore {
+        name: "bench",
+        arguments: "[--dev] [name…] [options]",
+        purpose: "measure the goals of performance, each against its denominator; --help tells the options",
+        run: bench::run_benchmarks,
     },
     Chore {
         name: "codegen",

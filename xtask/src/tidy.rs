@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-service-sts", &["apus-policy", SERVICE]),
     ("apus-service-*", &[SERVICE]),
     ("apus", &["apus-*"]),
+    ("apus-bench", &["apus", "apus-*"]),
     ("apus-sim", &["apus", "apus-*"]),
     // The generated crates only in tests: see `DEVELOPMENT_ONLY`.
     ("xtask", &["apus-model-*", "apus-schema", "apus-time"]),
@@ -178,6 +179,8 @@ mod tests {
         check("apus-service-sts", "apus-policy", false, true);
         check("apus", "apus-service-sqs", false, true);
         check("apus-sim", "apus", false, true);
+        check("apus-bench", "apus", false, true);
+        check("apus-bench", "apus-store", false, true);
 
         check("apus-service-sqs", "apus-service-lambda", false, false);
         check("apus-service-sqs", "apus-service-lambda", true, false);
@@ -190,6 +193,7 @@ mod tests {
         check("apus-time", "apus-env", false, false);
         check("apus-env", "apus-store", false, false);
         check("apus-compute", "apus", false, false);
+        check("apus-service-sqs", "apus-bench", true, false);
     }
 
     #[test]

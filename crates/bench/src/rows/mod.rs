@@ -1,0 +1,43 @@
+//! The benchmarks: each gives rows of the table.
+
+mod consumers;
+mod functions;
+mod objects;
+mod sends;
+pub(crate) mod start;
+
+use std::path::Path;
+
+use apus_env::Env;
+
+use crate::options::{Benchmark, Options};
+use crate::scratch::Scratch;
+use crate::table::Row;
+
+/// Runs one benchmark, in a directory of its own that is gone afterwards.
+pub(crate) async fn run(
+    benchmark: Benchmark,
+    env: &Env,
+    options: &Options,
+    scratch: &Scratch,
+) -> Result<Vec<Row>, String> {
+    let dir = scratch.dir(benchmark.name())?;
+    let rows = match benchmark {
+        Benchmark::Start => start::rows(env, options, &dir).await,
+        Benchmark::Sends => sends::rows(env, options, &dir).await,
+        Benchmark::Consumers => consumers::rows(env, options, &dir).await,
+        Benchmark::Invoke => functions::warm(env, options, &dir).await,
+        Benchmark::Cold => functions::cold(env, options, &dir).await,
+        Benchmark::Objects => objects::rows(env, options, &dir).await,
+    };
+    // What is left goes with the scratch directory.
+    let _left = std::fs::remove_dir_all(&dir);
+    rows
+}
+
+/// A new directory beneath another.
+fn subdir(dir: &Path, name: &str) -> Result<std::path::PathBuf, String> {
+    let path = dir.join(name);
+    std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
