@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-service-sts", &["apus-policy", SERVICE]),
     ("apus-service-*", &[SERVICE]),
     ("apus", &["apus-*"]),
+    ("apus-bakeoff", &["apus-env", "apus-store"]),
     ("apus-bench", &["apus", "apus-*"]),
     ("apus-sim", &["apus", "apus-*"]),
     // The generated crates only in tests: see `DEVELOPMENT_ONLY`.

@@ -29,7 +29,7 @@ use crate::table::{Row, Table, load_average};
 /// What a benchmark may take; a hung one becomes a failed row, and the others still run.
 const BENCHMARK_MAX: Duration = Duration::from_secs(90);
 /// What filling a store may take on top, per MiB.
-const FILL_MAX_PER_MIB: Duration = Duration::from_millis(100);
+const FILL_MAX_PER_MIB: Duration = Duration::from_millis(60);
 
 fn main() -> ExitCode {
     // The spawner of sandboxes is the program that embeds the platform.
@@ -84,7 +84,7 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
     for benchmark in options.benchmarks() {
         eprintln!("{} …", benchmark.name());
         let limit = match benchmark {
-            Benchmark::Start => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
+            Benchmark::Restart => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
             _ => BENCHMARK_MAX,
         };
         match env.timeout(limit, rows::run(benchmark, env, options, &scratch)).await {

@@ -8,8 +8,10 @@ use clap::{Parser, ValueEnum};
 /// One benchmark, by the name that selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Benchmark {
-    /// Start to first answer, idle memory, restart after SIGKILL
+    /// Start to first answer, idle memory
     Start,
+    /// Restart after SIGKILL, with state
+    Restart,
     /// Durable queue sends against the store and against append + fdatasync
     Sends,
     /// 100 consumers on one queue against 10
@@ -26,6 +28,7 @@ impl Benchmark {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Restart => "restart",
             Self::Sends => "sends",
             Self::Consumers => "consumers",
             Self::Invoke => "invoke",

@@ -23,7 +23,8 @@ pub(crate) async fn run(
 ) -> Result<Vec<Row>, String> {
     let dir = scratch.dir(benchmark.name())?;
     let rows = match benchmark {
-        Benchmark::Start => start::rows(env, options, &dir).await,
+        Benchmark::Start => start::first_answer(env, options, &dir).await,
+        Benchmark::Restart => start::restart(env, options, &dir).await,
         Benchmark::Sends => sends::rows(env, options, &dir).await,
         Benchmark::Consumers => consumers::rows(env, options, &dir).await,
         Benchmark::Invoke => functions::warm(env, options, &dir).await,

@@ -31,13 +31,8 @@ const RESTARTS: usize = 5;
 const IDLE_AFTER: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 1 << 20;
 
-pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
-    let mut rows = first_answer(env, options, dir).await?;
-    rows.extend(restart(env, options, dir).await?);
-    Ok(rows)
-}
-
-async fn first_answer(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
+/// Starts on empty directories.
+pub(crate) async fn first_answer(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
     let (mut fresh, mut program) = (Figures::new("ms"), Figures::new("ms"));
     let mut memory = Figures::new("MB");
     let mut notes = String::new();
@@ -73,7 +68,8 @@ async fn first_answer(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Ro
     ])
 }
 
-async fn restart(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
+/// Starts again on a store that was filled, after kills.
+pub(crate) async fn restart(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
     let mib = options.state_mib();
     let data = subdir(dir, "state")?;
     let store = data.join("store");
