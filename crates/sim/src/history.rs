@@ -21,6 +21,8 @@ struct Facts {
     tick: Tick,
     token: u64,
     tally: Tally,
+    /// The last failure, in words.
+    failure: Option<String>,
     swept: u64,
     registers: Registers,
     messages: Messages,
@@ -99,6 +101,13 @@ impl History {
         self.facts().swept
     }
 
+    /// How many calls failed, with nobody knowing what came of them, and the last of them.
+    pub(crate) fn failures(&self) -> (u64, Option<String>) {
+        let facts = self.facts();
+        let count = facts.tally.values().map(|counts| counts[Verdict::Unknown as usize]).sum();
+        (count, facts.failure.clone())
+    }
+
     /// A number that no value had before.
     pub(crate) fn token(&self) -> u64 {
         let mut facts = self.facts();
@@ -114,9 +123,13 @@ impl History {
     }
 
     /// A call was answered.
-    pub(crate) fn answered(&self, what: &str, verdict: Verdict) {
+    pub(crate) fn heard<T>(&self, what: &str, answer: &Result<T, ServiceError>) {
+        let verdict = Verdict::of(answer);
         self.env.trace(format!("{what} {verdict:?}"));
         let mut facts = self.facts();
+        if let (Verdict::Unknown, Err(error)) = (verdict, answer) {
+            facts.failure = Some(format!("{what}: {error}"));
+        }
         // A new kind is rare, and a look-up that makes no text is not.
         match facts.tally.get_mut(what) {
             Some(counts) => counts[verdict as usize] += 1,
@@ -143,7 +156,7 @@ impl History {
         }
         self.env.trace(key);
         let kind = key.split(' ').next().unwrap_or_default();
-        self.answered(&format!("{kind} {}", if value.is_some() { "put" } else { "delete" }), verdict);
+        self.heard(&format!("{kind} {}", if value.is_some() { "put" } else { "delete" }), &answer);
         answer
     }
 

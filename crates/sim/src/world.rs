@@ -99,7 +99,7 @@ pub fn tell(story: Story, scratch: &Path) -> Ending {
             return world.ending();
         }
     }
-    world.load(story.operations);
+    world.load_in_peace(story.operations);
     world.check();
     world.ending()
 }
@@ -188,8 +188,19 @@ impl World {
         });
     }
 
+    /// As [`Self::load`], with nothing broken: a call that fails contradicts that.
+    pub fn load_in_peace(&mut self, operations: u64) {
+        let (before, _) = self.history.failures();
+        self.load(operations);
+        let (after, last) = self.history.failures();
+        if after > before {
+            let last = last.unwrap_or_default();
+            self.history.violation(format!("{} calls failed, the last: {last}", after - before));
+        }
+    }
+
     /// Works until about so many calls were answered; after half of them another instance starts on the same
-    /// store, and the first is not told.
+    /// store, and the first is not told. Nobody receives messages through the new one.
     pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
         let begun = self.history.operations();
         let work = Work::until(begun + operations);
@@ -202,7 +213,7 @@ impl World {
             tasks
         });
         self.boot_under(hold);
-        tasks.extend(load::start(&self.clients()[clients.len()..], &work));
+        tasks.extend(load::start_without_consumers(&self.clients()[clients.len()..], &work));
         self.simulator.run(async {
             for task in tasks {
                 if task.join().await.is_err() {

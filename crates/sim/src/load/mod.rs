@@ -110,8 +110,14 @@ pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
     instances.iter().flat_map(|client| KINDS.iter().map(|kind| spawn(client, work, *kind))).collect()
 }
 
+/// As [`start`], but nobody receives messages.
+pub(crate) fn start_without_consumers(instances: &[Client], work: &Work) -> Vec<Task> {
+    let kinds = || KINDS.iter().filter(|kind| **kind != Kind::Consumer);
+    instances.iter().flat_map(|client| kinds().map(|kind| spawn(client, work, *kind))).collect()
+}
+
 /// What a client does all day.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Objects,
     Roles,

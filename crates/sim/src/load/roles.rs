@@ -10,7 +10,6 @@ use apus_model_sts::{AssumeRole, AssumeRoleRequest, GetCallerIdentity, GetCaller
 use apus_schema::ServiceError;
 
 use super::{Client, WORKER, is_absent};
-use crate::history::Verdict;
 use crate::register::Saw;
 use crate::value;
 
@@ -112,7 +111,7 @@ async fn assume(client: &Client) {
         ..AssumeRoleRequest::default()
     };
     let answer = client.call::<AssumeRole>(input).await;
-    client.history.answered("sts assume", Verdict::of(&answer));
+    client.history.heard("sts assume", &answer);
     let Some(credentials) = answer.ok().and_then(|answer| answer.credentials) else { return };
     let (key, token) = (&credentials.access_key_id, &credentials.session_token);
     let caller = match client.credentials.lookup(key, Some(token)).await {
@@ -126,14 +125,14 @@ async fn assume(client: &Client) {
         client.history.violation(format!("a session of {WORKER} is {}", caller.principal));
     }
     let answer = client.call_as::<GetCallerIdentity>(caller, GetCallerIdentityRequest::default()).await;
-    client.history.answered("sts identity", Verdict::of(&answer));
+    client.history.heard("sts identity", &answer);
 }
 
 /// What a policy holds; nothing if that could not be learnt.
 pub(crate) async fn read_policy(client: &Client, role: &str, policy: &str) -> Option<Option<u64>> {
     let input = GetRolePolicyRequest { role_name: role.into(), policy_name: policy.into() };
     let answer = client.call::<GetRolePolicy>(input).await;
-    client.history.answered("iam get policy", Verdict::of(&answer));
+    client.history.heard("iam get policy", &answer);
     let document = match answer {
         Ok(answer) => answer.policy_document,
         Err(error) => return is_absent(&error).then_some(None),
@@ -150,7 +149,7 @@ pub(crate) async fn read_policy(client: &Client, role: &str, policy: &str) -> Op
 /// What a role that comes and goes says of itself; nothing if that could not be learnt.
 pub(crate) async fn read_life(client: &Client, role: &str) -> Option<Option<u64>> {
     let answer = client.call::<GetRole>(GetRoleRequest { role_name: role.into() }).await;
-    client.history.answered("iam get role", Verdict::of(&answer));
+    client.history.heard("iam get role", &answer);
     let description = match answer {
         Ok(answer) => answer.role.description.unwrap_or_default(),
         Err(error) => return is_absent(&error).then_some(None),
