@@ -19,7 +19,7 @@ use apus_store::{Options, Store, StoreError, fsck};
 
 use crate::check;
 use crate::history::{History, Tally};
-use crate::load::{self, Client, Work};
+use crate::load::{self, Client, Kind, Work};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -200,20 +200,21 @@ impl World {
     }
 
     /// Works until about so many calls were answered; after half of them another instance starts on the same
-    /// store, and the first is not told. Nobody receives messages through the new one.
+    /// store, and the first is not told. From then on messages are sent through the new one and received
+    /// through the old one.
     pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
         let begun = self.history.operations();
-        let work = Work::until(begun + operations);
-        let clients = self.clients();
+        let (half, whole) = (Work::until(begun + operations / 2), Work::until(begun + operations));
+        let old = self.clients();
         let mut tasks = self.simulator.run(async {
-            let tasks = load::start(&clients, &work);
-            while self.history.operations() < begun + operations / 2 {
-                self.env.sleep(Duration::from_millis(1)).await;
-            }
+            let mut tasks = load::start_those(&old, &whole, |kind| kind != Kind::Producer);
+            tasks.extend(load::start_those(&old, &half, |kind| kind == Kind::Producer));
+            half.reached().await;
             tasks
         });
         self.boot_under(hold);
-        tasks.extend(load::start_without_consumers(&self.clients()[clients.len()..], &work));
+        let new = self.clients().split_off(old.len());
+        tasks.extend(load::start_those(&new, &whole, |kind| kind != Kind::Consumer));
         self.simulator.run(async {
             for task in tasks {
                 if task.join().await.is_err() {

@@ -8,10 +8,12 @@ use apus_store::disk::SyncPoint;
 use common::{scratch, tell_one};
 
 /// Seeds within which each planted bug must be found.
-const LOST_SYNC_SEEDS: u64 = 4;
+const LOST_SYNC_SEEDS: u64 = 8;
 const LOST_BLOB_SYNC_SEEDS: u64 = 16;
-const SKIPPED_CHECKS_SEEDS: u64 = 2;
-const DOUBLE_LEASE_SEEDS: u64 = 6;
+const SKIPPED_CHECKS_SEEDS: u64 = 4;
+const DOUBLE_LEASE_SEEDS: u64 = 20;
+/// Seeds in which the fence must leave nothing to find.
+const FENCED_SEEDS: u64 = 6;
 
 /// Calls while two owners run.
 const DOUBLE_OPERATIONS: u64 = 1_500;
@@ -85,7 +87,7 @@ fn a_double_lease_is_found() {
 
 #[test]
 fn the_fence_keeps_the_first_owner_out() {
-    for seed in 0..DOUBLE_LEASE_SEEDS {
+    for seed in 0..FENCED_SEEDS {
         assert_eq!(two_owners(seed, |lease| lease), Vec::<String>::new(), "seed {seed}");
     }
 }

@@ -107,18 +107,18 @@ pub(crate) async fn prepare(client: &Client) {
 
 /// Starts every client of every instance.
 pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
-    instances.iter().flat_map(|client| KINDS.iter().map(|kind| spawn(client, work, *kind))).collect()
+    start_those(instances, work, |_| true)
 }
 
-/// As [`start`], but nobody receives messages.
-pub(crate) fn start_without_consumers(instances: &[Client], work: &Work) -> Vec<Task> {
-    let kinds = || KINDS.iter().filter(|kind| **kind != Kind::Consumer);
-    instances.iter().flat_map(|client| kinds().map(|kind| spawn(client, work, *kind))).collect()
+/// Starts those clients of every instance that `wanted` picks.
+pub(crate) fn start_those(instances: &[Client], work: &Work, wanted: fn(Kind) -> bool) -> Vec<Task> {
+    let kinds = || KINDS.iter().copied().filter(|kind| wanted(*kind));
+    instances.iter().flat_map(|client| kinds().map(|kind| spawn(client, work, kind))).collect()
 }
 
 /// What a client does all day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Objects,
     Roles,
     Producer,
@@ -156,7 +156,9 @@ fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
                 Kind::Consumer => queues::consume(&client).await,
                 Kind::Functions => functions::step(&client).await,
             }
-            client.env.sleep(Duration::from_micros(client.below(PAUSE_MICROS_MAX))).await;
+            // Producers are slower, so that queues run empty now and then.
+            let times = if kind == Kind::Producer { 4 } else { 1 };
+            client.env.sleep(Duration::from_micros(client.below(times * PAUSE_MICROS_MAX))).await;
         }
     })
 }

@@ -85,9 +85,9 @@ pub(super) async fn consume(client: &Client) {
     };
     let (receive, messages) = receive(client, queue, wish).await.unwrap_or_default();
     for (token, handle) in messages {
-        match client.below(20) {
-            0..3 => continue,
-            3 => client.env.sleep(Duration::from_millis(client.below(2_000))).await,
+        match client.below(200) {
+            0..20 => continue,
+            20 => client.env.sleep(Duration::from_millis(client.below(2_000))).await,
             _ => {}
         }
         delete(client, queue, token, handle, receive).await;
