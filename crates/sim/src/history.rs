@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use apus_env::Env;
 use apus_schema::{Fault, ServiceError};
@@ -24,6 +25,7 @@ struct Facts {
     /// The last failure, in words.
     failure: Option<String>,
     swept: u64,
+    session: Option<Session>,
     registers: Registers,
     messages: Messages,
     violations: Vec<String>,
@@ -31,6 +33,14 @@ struct Facts {
 
 /// How often each kind of call was done, was refused, and ended in nobody knows what.
 pub type Tally = BTreeMap<String, [u64; 3]>;
+
+/// A session of a role: it outlives the platform that gave it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) access_key: String,
+    pub(crate) token: String,
+    pub(crate) given_at: Duration,
+}
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +99,11 @@ impl History {
         if let Err(what) = found {
             self.violation(what);
         }
+    }
+
+    /// Keeps a session; the one that was kept before.
+    pub(crate) fn exchange_session(&self, session: Session) -> Option<Session> {
+        self.facts().session.replace(session)
     }
 
     /// Blobs without a reference were deleted after a start.
@@ -213,7 +228,9 @@ impl History {
     pub(crate) fn drained(&self, queue: &str, seen: &BTreeSet<u64>) {
         let at = self.tick();
         let found = self.facts().messages.drained(queue, seen, at);
-        found.into_iter().for_each(|what| self.violation(what));
+        for what in found {
+            self.violation(what);
+        }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {

@@ -1,6 +1,8 @@
 //! IAM and STS: roles that come and go, and policies of one role changed by several clients at once, which are one
 //! record of the store.
 
+use std::time::Duration;
+
 use apus_kernel::Principal;
 use apus_model_iam::{
     CreateRole, CreateRoleRequest, DeleteRole, DeleteRolePolicy, DeleteRolePolicyRequest, DeleteRoleRequest,
@@ -10,12 +12,15 @@ use apus_model_sts::{AssumeRole, AssumeRoleRequest, GetCallerIdentity, GetCaller
 use apus_schema::ServiceError;
 
 use super::{Client, WORKER, is_absent};
+use crate::history::Session;
 use crate::register::Saw;
 use crate::value;
 
 /// Roles whose policies change.
 const ROLES: [&str; 2] = ["alpha", "beta"];
 const POLICIES: u64 = 4;
+/// Less than a session lasts.
+const SESSION_LIFE: Duration = Duration::from_mins(50);
 /// Roles that come and go.
 pub(crate) const LIVES: [&str; 2] = ["mayfly", "moth"];
 /// How the history's names of policies begin.
@@ -120,6 +125,14 @@ async fn assume(client: &Client) {
         }
         Err(error) => return client.history.violation(format!("a fresh session is refused: {error:?}")),
     };
+    let given_at = client.env.monotonic();
+    let session = Session { access_key: key.clone(), token: token.clone(), given_at };
+    if let Some(earlier) = client.history.exchange_session(session)
+        && given_at < earlier.given_at + SESSION_LIFE
+        && let Err(error) = client.credentials.lookup(&earlier.access_key, Some(&earlier.token)).await
+    {
+        client.history.violation(format!("a session of {:?} is refused: {error:?}", earlier.given_at));
+    }
     let is_worker = matches!(&caller.principal, Principal::RoleSession { role, .. } if role == WORKER);
     if !is_worker {
         client.history.violation(format!("a session of {WORKER} is {}", caller.principal));
