@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use apus_env::Env;
 use apus_schema::{Fault, ServiceError};
@@ -21,7 +22,10 @@ struct Facts {
     tick: Tick,
     token: u64,
     tally: Tally,
+    /// The last failure, in words.
+    failure: Option<String>,
     swept: u64,
+    session: Option<Session>,
     registers: Registers,
     messages: Messages,
     violations: Vec<String>,
@@ -29,6 +33,14 @@ struct Facts {
 
 /// How often each kind of call was done, was refused, and ended in nobody knows what.
 pub type Tally = BTreeMap<String, [u64; 3]>;
+
+/// A session of a role: it outlives the platform that gave it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) access_key: String,
+    pub(crate) token: String,
+    pub(crate) given_at: Duration,
+}
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +101,11 @@ impl History {
         }
     }
 
+    /// Keeps a session; the one that was kept before.
+    pub(crate) fn exchange_session(&self, session: Session) -> Option<Session> {
+        self.facts().session.replace(session)
+    }
+
     /// Blobs without a reference were deleted after a start.
     pub(crate) fn swept(&self, blobs: usize) {
         self.facts().swept += blobs as u64;
@@ -97,6 +114,13 @@ impl History {
     /// Blobs without a reference that were deleted after starts.
     pub fn blobs_swept(&self) -> u64 {
         self.facts().swept
+    }
+
+    /// How many calls failed, with nobody knowing what came of them, and the last of them.
+    pub(crate) fn failures(&self) -> (u64, Option<String>) {
+        let facts = self.facts();
+        let count = facts.tally.values().map(|counts| counts[Verdict::Unknown as usize]).sum();
+        (count, facts.failure.clone())
     }
 
     /// A number that no value had before.
@@ -114,9 +138,13 @@ impl History {
     }
 
     /// A call was answered.
-    pub(crate) fn answered(&self, what: &str, verdict: Verdict) {
+    pub(crate) fn heard<T>(&self, what: &str, answer: &Result<T, ServiceError>) {
+        let verdict = Verdict::of(answer);
         self.env.trace(format!("{what} {verdict:?}"));
         let mut facts = self.facts();
+        if let (Verdict::Unknown, Err(error)) = (verdict, answer) {
+            facts.failure = Some(format!("{what}: {error}"));
+        }
         // A new kind is rare, and a look-up that makes no text is not.
         match facts.tally.get_mut(what) {
             Some(counts) => counts[verdict as usize] += 1,
@@ -143,7 +171,7 @@ impl History {
         }
         self.env.trace(key);
         let kind = key.split(' ').next().unwrap_or_default();
-        self.answered(&format!("{kind} {}", if value.is_some() { "put" } else { "delete" }), verdict);
+        self.heard(&format!("{kind} {}", if value.is_some() { "put" } else { "delete" }), &answer);
         answer
     }
 
@@ -200,7 +228,9 @@ impl History {
     pub(crate) fn drained(&self, queue: &str, seen: &BTreeSet<u64>) {
         let at = self.tick();
         let found = self.facts().messages.drained(queue, seen, at);
-        found.into_iter().for_each(|what| self.violation(what));
+        for what in found {
+            self.violation(what);
+        }
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {

@@ -19,7 +19,7 @@ use apus_store::{Options, Store, StoreError, fsck};
 
 use crate::check;
 use crate::history::{History, Tally};
-use crate::load::{self, Client, Work};
+use crate::load::{self, Client, Kind, Work};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -99,7 +99,7 @@ pub fn tell(story: Story, scratch: &Path) -> Ending {
             return world.ending();
         }
     }
-    world.load(story.operations);
+    world.load_in_peace(story.operations);
     world.check();
     world.ending()
 }
@@ -188,21 +188,33 @@ impl World {
         });
     }
 
+    /// As [`Self::load`], with nothing broken: a call that fails contradicts that.
+    pub fn load_in_peace(&mut self, operations: u64) {
+        let (before, _) = self.history.failures();
+        self.load(operations);
+        let (after, last) = self.history.failures();
+        if after > before {
+            let last = last.unwrap_or_default();
+            self.history.violation(format!("{} calls failed, the last: {last}", after - before));
+        }
+    }
+
     /// Works until about so many calls were answered; after half of them another instance starts on the same
-    /// store, and the first is not told.
+    /// store, and the first is not told. From then on messages are sent through the new one and received
+    /// through the old one.
     pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
         let begun = self.history.operations();
-        let work = Work::until(begun + operations);
-        let clients = self.clients();
+        let (half, whole) = (Work::until(begun + operations / 2), Work::until(begun + operations));
+        let old = self.clients();
         let mut tasks = self.simulator.run(async {
-            let tasks = load::start(&clients, &work);
-            while self.history.operations() < begun + operations / 2 {
-                self.env.sleep(Duration::from_millis(1)).await;
-            }
+            let mut tasks = load::start_those(&old, &whole, |kind| kind != Kind::Producer);
+            tasks.extend(load::start_those(&old, &half, |kind| kind == Kind::Producer));
+            half.reached().await;
             tasks
         });
         self.boot_under(hold);
-        tasks.extend(load::start(&self.clients()[clients.len()..], &work));
+        let new = self.clients().split_off(old.len());
+        tasks.extend(load::start_those(&new, &whole, |kind| kind != Kind::Consumer));
         self.simulator.run(async {
             for task in tasks {
                 if task.join().await.is_err() {

@@ -13,7 +13,6 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Client, WORKER, is_absent};
-use crate::history::Verdict;
 use crate::register::Saw;
 use crate::value;
 
@@ -69,7 +68,7 @@ pub(crate) async fn invoke(client: &Client, function: &str) {
         ..InvocationRequest::default()
     };
     let answer = client.call::<Invoke>(input).await;
-    client.history.answered("lambda invoke", Verdict::of(&answer));
+    client.history.heard("lambda invoke", &answer);
     match answer {
         Ok(answer) if answer.payload.as_ref() == Some(&event) && answer.function_error.is_none() => {
             client.history.saw(&function_key(function), Saw::Something, began);
@@ -89,7 +88,7 @@ pub(crate) async fn read(client: &Client, function: &str) -> Option<Option<u64>>
         ..GetFunctionConfigurationRequest::default()
     };
     let answer = client.call::<GetFunctionConfiguration>(input).await;
-    client.history.answered("lambda get", Verdict::of(&answer));
+    client.history.heard("lambda get", &answer);
     match answer {
         Ok(found) => described(client, &found).map(Some),
         Err(error) => is_absent(&error).then_some(None),
@@ -99,7 +98,7 @@ pub(crate) async fn read(client: &Client, function: &str) -> Option<Option<u64>>
 /// Every function and what it says of itself; nothing if that could not be learnt.
 pub(crate) async fn list(client: &Client) -> Option<BTreeMap<String, u64>> {
     let answer = client.call::<ListFunctions>(ListFunctionsRequest::default()).await;
-    client.history.answered("lambda list", Verdict::of(&answer));
+    client.history.heard("lambda list", &answer);
     let functions = answer.ok()?.functions.unwrap_or_default();
     let line =
         |found: FunctionConfiguration| Some((found.function_name.clone()?, described(client, &found)?));

@@ -107,12 +107,18 @@ pub(crate) async fn prepare(client: &Client) {
 
 /// Starts every client of every instance.
 pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
-    instances.iter().flat_map(|client| KINDS.iter().map(|kind| spawn(client, work, *kind))).collect()
+    start_those(instances, work, |_| true)
+}
+
+/// Starts those clients of every instance that `wanted` picks.
+pub(crate) fn start_those(instances: &[Client], work: &Work, wanted: fn(Kind) -> bool) -> Vec<Task> {
+    let kinds = || KINDS.iter().copied().filter(|kind| wanted(*kind));
+    instances.iter().flat_map(|client| kinds().map(|kind| spawn(client, work, kind))).collect()
 }
 
 /// What a client does all day.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Objects,
     Roles,
     Producer,
@@ -150,7 +156,9 @@ fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
                 Kind::Consumer => queues::consume(&client).await,
                 Kind::Functions => functions::step(&client).await,
             }
-            client.env.sleep(Duration::from_micros(client.below(PAUSE_MICROS_MAX))).await;
+            // Producers are slower, so that queues run empty now and then.
+            let times = if kind == Kind::Producer { 4 } else { 1 };
+            client.env.sleep(Duration::from_micros(client.below(times * PAUSE_MICROS_MAX))).await;
         }
     })
 }

@@ -10,7 +10,6 @@ use apus_model_s3::{
 use apus_schema::{Body, ServiceError};
 
 use super::{Client, is_absent};
-use crate::history::Verdict;
 use crate::register::Saw;
 use crate::value;
 
@@ -82,7 +81,7 @@ async fn tide(client: &Client) {
 pub(crate) async fn head_bucket(client: &Client, bucket: &str) -> Option<Option<u64>> {
     let input = HeadBucketRequest { bucket: bucket.into(), ..HeadBucketRequest::default() };
     let answer = client.call::<HeadBucket>(input).await;
-    client.history.answered("bucket head", Verdict::of(&answer));
+    client.history.heard("bucket head", &answer);
     match answer {
         Ok(_) => Some(Some(THERE)),
         Err(error) => is_absent(&error).then_some(None),
@@ -125,7 +124,7 @@ pub(crate) async fn get_object(client: &Client, bucket: &str, key: &str) -> Opti
     let name = object_key(bucket, key);
     let input = GetObjectRequest { bucket: bucket.into(), key: key.into(), ..GetObjectRequest::default() };
     let answer = client.call::<GetObject>(input).await;
-    client.history.answered("s3 get", Verdict::of(&answer));
+    client.history.heard("s3 get", &answer);
     match answer {
         Ok(output) => match output.body?.collect(READ_BYTES_MAX).await {
             Ok(bytes) => {
@@ -146,7 +145,7 @@ pub(crate) async fn get_object(client: &Client, bucket: &str, key: &str) -> Opti
 pub(crate) async fn list_objects(client: &Client, bucket: &str) -> Option<BTreeMap<String, u64>> {
     let input = ListObjectsV2Request { bucket: bucket.into(), ..ListObjectsV2Request::default() };
     let answer = client.call::<ListObjectsV2>(input).await;
-    client.history.answered("s3 list", Verdict::of(&answer));
+    client.history.heard("s3 list", &answer);
     let objects = match answer {
         Ok(listed) => listed.contents.unwrap_or_default(),
         // A bucket that is not there holds nothing.

@@ -50,7 +50,7 @@ pub(super) async fn produce(client: &Client) {
     let (queue, visibility) = QUEUES[client.below(QUEUES.len() as u64) as usize];
     if client.below(30) == 0 {
         let answer = create(client, queue, visibility).await;
-        client.history.answered("sqs create", Verdict::of(&answer));
+        client.history.heard("sqs create", &answer);
         if Verdict::of(&answer) == Verdict::Refused {
             client.history.violation(format!("{queue} is there, and is refused: {answer:?}"));
         }
@@ -71,7 +71,7 @@ pub(super) async fn produce(client: &Client) {
         token,
         answer.as_ref().map(|sent| sent.message_id.as_deref().unwrap_or_default()).map_err(|_| verdict),
     );
-    client.history.answered("sqs send", verdict);
+    client.history.heard("sqs send", &answer);
 }
 
 pub(super) async fn consume(client: &Client) {
@@ -85,9 +85,9 @@ pub(super) async fn consume(client: &Client) {
     };
     let (receive, messages) = receive(client, queue, wish).await.unwrap_or_default();
     for (token, handle) in messages {
-        match client.below(20) {
-            0..3 => continue,
-            3 => client.env.sleep(Duration::from_millis(client.below(2_000))).await,
+        match client.below(200) {
+            0..20 => continue,
+            20 => client.env.sleep(Duration::from_millis(client.below(2_000))).await,
             _ => {}
         }
         delete(client, queue, token, handle, receive).await;
@@ -98,7 +98,7 @@ async fn delete(client: &Client, queue: &str, token: u64, handle: String, receiv
     client.history.deleting(token);
     let input = DeleteMessageRequest { queue_url: url(queue), receipt_handle: handle };
     let answer = client.call::<DeleteMessage>(input).await;
-    client.history.answered("sqs delete", Verdict::of(&answer));
+    client.history.heard("sqs delete", &answer);
     // Only the latest receive's handle deletes: later than that another may have come between.
     let surely_latest = client.env.monotonic() < receive.earliest + receive.visibility;
     if answer.is_ok() && surely_latest {
@@ -125,7 +125,7 @@ async fn receive(client: &Client, queue: &str, wish: Wish) -> Option<(Receive, V
     };
     let (began, earliest) = (client.history.tick(), client.env.monotonic());
     let answer = client.call::<ReceiveMessage>(input).await;
-    client.history.answered("sqs receive", Verdict::of(&answer));
+    client.history.heard("sqs receive", &answer);
     let receive = Receive { began, earliest, latest: client.env.monotonic(), visibility: wish.lasts };
     let mut received = Vec::new();
     for message in answer.ok()?.messages.unwrap_or_default() {

@@ -1,6 +1,8 @@
 //! IAM and STS: roles that come and go, and policies of one role changed by several clients at once, which are one
 //! record of the store.
 
+use std::time::Duration;
+
 use apus_kernel::Principal;
 use apus_model_iam::{
     CreateRole, CreateRoleRequest, DeleteRole, DeleteRolePolicy, DeleteRolePolicyRequest, DeleteRoleRequest,
@@ -10,13 +12,15 @@ use apus_model_sts::{AssumeRole, AssumeRoleRequest, GetCallerIdentity, GetCaller
 use apus_schema::ServiceError;
 
 use super::{Client, WORKER, is_absent};
-use crate::history::Verdict;
+use crate::history::Session;
 use crate::register::Saw;
 use crate::value;
 
 /// Roles whose policies change.
 const ROLES: [&str; 2] = ["alpha", "beta"];
 const POLICIES: u64 = 4;
+/// Less than a session lasts.
+const SESSION_LIFE: Duration = Duration::from_mins(50);
 /// Roles that come and go.
 pub(crate) const LIVES: [&str; 2] = ["mayfly", "moth"];
 /// How the history's names of policies begin.
@@ -112,7 +116,7 @@ async fn assume(client: &Client) {
         ..AssumeRoleRequest::default()
     };
     let answer = client.call::<AssumeRole>(input).await;
-    client.history.answered("sts assume", Verdict::of(&answer));
+    client.history.heard("sts assume", &answer);
     let Some(credentials) = answer.ok().and_then(|answer| answer.credentials) else { return };
     let (key, token) = (&credentials.access_key_id, &credentials.session_token);
     let caller = match client.credentials.lookup(key, Some(token)).await {
@@ -121,19 +125,27 @@ async fn assume(client: &Client) {
         }
         Err(error) => return client.history.violation(format!("a fresh session is refused: {error:?}")),
     };
+    let given_at = client.env.monotonic();
+    let session = Session { access_key: key.clone(), token: token.clone(), given_at };
+    if let Some(earlier) = client.history.exchange_session(session)
+        && given_at < earlier.given_at + SESSION_LIFE
+        && let Err(error) = client.credentials.lookup(&earlier.access_key, Some(&earlier.token)).await
+    {
+        client.history.violation(format!("a session of {:?} is refused: {error:?}", earlier.given_at));
+    }
     let is_worker = matches!(&caller.principal, Principal::RoleSession { role, .. } if role == WORKER);
     if !is_worker {
         client.history.violation(format!("a session of {WORKER} is {}", caller.principal));
     }
     let answer = client.call_as::<GetCallerIdentity>(caller, GetCallerIdentityRequest::default()).await;
-    client.history.answered("sts identity", Verdict::of(&answer));
+    client.history.heard("sts identity", &answer);
 }
 
 /// What a policy holds; nothing if that could not be learnt.
 pub(crate) async fn read_policy(client: &Client, role: &str, policy: &str) -> Option<Option<u64>> {
     let input = GetRolePolicyRequest { role_name: role.into(), policy_name: policy.into() };
     let answer = client.call::<GetRolePolicy>(input).await;
-    client.history.answered("iam get policy", Verdict::of(&answer));
+    client.history.heard("iam get policy", &answer);
     let document = match answer {
         Ok(answer) => answer.policy_document,
         Err(error) => return is_absent(&error).then_some(None),
@@ -150,7 +162,7 @@ pub(crate) async fn read_policy(client: &Client, role: &str, policy: &str) -> Op
 /// What a role that comes and goes says of itself; nothing if that could not be learnt.
 pub(crate) async fn read_life(client: &Client, role: &str) -> Option<Option<u64>> {
     let answer = client.call::<GetRole>(GetRoleRequest { role_name: role.into() }).await;
-    client.history.answered("iam get role", Verdict::of(&answer));
+    client.history.heard("iam get role", &answer);
     let description = match answer {
         Ok(answer) => answer.role.description.unwrap_or_default(),
         Err(error) => return is_absent(&error).then_some(None),
