@@ -251,6 +251,8 @@ impl Outbox {
                 let work = Work { outbox: &outbox, platform: &platform, lane: &lane };
                 if let Err(failed) = work.run(items).await {
                     warn!(lane, error = %failed, "a lane of the outbox stopped early");
+                    // What made it stop would stop it again at once.
+                    outbox.0.env.sleep(PAUSE).await;
                 }
                 outbox.0.release(&lane);
             });

@@ -108,7 +108,7 @@ fn a_query_compatible_service_sends_the_old_code_of_shared_errors_too() {
         "sqs",
         Protocol::AwsJson10,
         &error,
-        400,
+        403,
         r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}"#,
     );
     assert_eq!(header(&answer, "x-amzn-query-error"), Some("InvalidClientTokenId;Sender"));

@@ -4,6 +4,7 @@
 //! message to the first of them within its own transaction; a message that becomes visible by time wakes the
 //! lane through an alarm. There is no polling.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -236,13 +237,20 @@ impl Inner {
         let mut received = vec![Vec::new(); wishes.len()];
         let mut at = 0;
         let mut expired = 0;
+        // A timeout of zero makes a message visible again at once, for the next step, not for this one.
+        let mut handed_out = BTreeSet::new();
         while at < wishes.len() && expired < EXPIRED_MAX {
             let wanted = wishes[at..].iter().map(|wish| wish.limit).sum::<usize>() - received[at].len();
-            let visible = messages.visible(tx, now, wanted.min(VISIBLE_MAX)).await?;
+            let limit = wanted.min(VISIBLE_MAX) + handed_out.len();
+            let mut visible = messages.visible(tx, now, limit).await?;
+            visible.retain(|(_due, position)| !handed_out.contains(position));
             if visible.is_empty() {
                 break;
             }
             for (due, position) in visible {
+                if at == wishes.len() {
+                    break;
+                }
                 let message = messages.body(tx, position).await?;
                 let sent_at = Timestamp::from_micros(message.sent_at_micros);
                 if sent_at + queue.attributes.retention() <= now {
@@ -255,6 +263,7 @@ impl Inner {
                 let before = messages.delivery(tx, position).await?;
                 let delivery = DeliveryRecord::next(before, now, timeout, self.env.random_u64());
                 messages.deliver(tx, position, due, &delivery);
+                handed_out.insert(position);
                 let receipt = Receipt { queue: queue.number, position, nonce: delivery.nonce };
                 received[at].push(Received { message, delivery, receipt });
                 if received[at].len() == wish.limit {

@@ -116,7 +116,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1..=10, prop_oneof![Just(0), Just(30), 0..43_200])
             .prop_map(|(count, visibility)| Step::Receive { count, visibility }),
         3 => (0_usize..100).prop_map(|which| Step::Delete { which }),
-        2 => prop_oneof![0..60_u64, 0..7_200, 0..100_000].prop_map(|secs| Step::Pass { secs }),
+        2 => prop_oneof![0..60_u64, 0..7_200_u64, 0..100_000_u64].prop_map(|secs| Step::Pass { secs }),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -209,7 +209,6 @@ fn a_hundred_consumers_share_a_queue_and_get_each_message_once() {
                     for number in 0..50 {
                         world.send(&format!("{producer}-{number}"), 0).await;
                     }
-                    Vec::new()
                 }
             });
             let consumers = (0..100).map(|_| {
