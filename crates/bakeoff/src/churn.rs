@@ -6,7 +6,7 @@ use apus_env::Env;
 use bytes::Bytes;
 
 use crate::engines::{Changes, Engine, Kind};
-use crate::{Failure, disk_usage, fresh};
+use crate::{Failure, Noise, disk_usage, fresh};
 
 const SENDERS: u64 = 64;
 /// Messages that one commit puts, as a batch of a queue does.
@@ -20,12 +20,12 @@ pub(crate) async fn measure(env: &Env, dir: &Path, messages: u64) -> Result<(), 
     for kind in Kind::STORES {
         let dir = fresh(dir, kind)?;
         let engine = Engine::open(env, kind, &dir)?;
-        let start = env.monotonic();
+        let (start, noise) = (env.monotonic(), Noise::new(env));
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
-                let engine = engine.clone();
+                let (engine, noise) = (engine.clone(), noise.clone());
                 env.spawn("sender", async move {
-                    if let Err(error) = send(&engine, sender, messages / SENDERS).await {
+                    if let Err(error) = send(&engine, &noise, sender, messages / SENDERS).await {
                         eprintln!("sender {sender}: {error}");
                     }
                 })
@@ -56,8 +56,7 @@ pub(crate) async fn measure(env: &Env, dir: &Path, messages: u64) -> Result<(), 
     Ok(())
 }
 
-async fn send(engine: &Engine, sender: u64, messages: u64) -> Result<(), Failure> {
-    let value = Bytes::from(vec![7; MESSAGE_BYTES]);
+async fn send(engine: &Engine, noise: &Noise, sender: u64, messages: u64) -> Result<(), Failure> {
     let key = |number: u64| {
         let key = [&b"queue"[..], &sender.to_be_bytes(), &number.to_be_bytes()].concat();
         Bytes::from(key)
@@ -67,7 +66,7 @@ async fn send(engine: &Engine, sender: u64, messages: u64) -> Result<(), Failure
         let mut changes = Changes::new();
         for message in number..number + PER_COMMIT {
             if message < messages {
-                changes.push((key(message), Some(value.clone())));
+                changes.push((key(message), Some(noise.value(MESSAGE_BYTES, message))));
             }
             if let Some(old) = message.checked_sub(BACKLOG) {
                 changes.push((key(old), None));

@@ -96,6 +96,33 @@ fn fresh(dir: &Path, kind: Kind) -> Result<PathBuf, Failure> {
     Ok(dir)
 }
 
+/// Values that do not compress: slices of a stretch of random bytes.
+#[derive(Clone)]
+struct Noise(bytes::Bytes);
+
+impl Noise {
+    fn new(env: &Env) -> Self {
+        let mut bytes = vec![0; 1 << 20];
+        env.random_bytes(&mut bytes);
+        Self(bytes.into())
+    }
+
+    fn value(&self, length: usize, number: u64) -> bytes::Bytes {
+        let start = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % (self.0.len() - length);
+        self.0.slice(start..start + length)
+    }
+}
+
+/// Processor time that this process has used, in microseconds.
+fn cpu_micros() -> u64 {
+    const MICROS_PER_TICK: u64 = 10_000;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    // User and system time are the 14th and 15th fields; the first two come before the parenthesis.
+    (ticks(11) + ticks(12)) * MICROS_PER_TICK
+}
+
 /// Bytes that the files of a directory take on disk.
 fn disk_usage(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;

@@ -8,7 +8,7 @@ use apus_env::Env;
 use bytes::Bytes;
 
 use crate::engines::{Changes, Engine, Kind};
-use crate::{Failure, disk_usage, fresh};
+use crate::{Failure, Noise, disk_usage, fresh};
 
 const VALUE_BYTES: usize = 1_024;
 const PER_COMMIT: u64 = 1_000;
@@ -49,9 +49,10 @@ fn key(number: u64) -> Bytes {
 pub(crate) async fn load(env: &Env, dir: &Path, kind: Kind, gigabytes: f64) -> Result<(), Failure> {
     let engine = Engine::open(env, kind, dir)?;
     let start = env.monotonic();
-    let value = Bytes::from(vec![7; VALUE_BYTES]);
+    let noise = Noise::new(env);
     for first in (0..count(gigabytes)).step_by(PER_COMMIT as usize) {
-        let changes: Changes = (first..first + PER_COMMIT).map(|n| (key(n), Some(value.clone()))).collect();
+        let changes: Changes =
+            (first..first + PER_COMMIT).map(|n| (key(n), Some(noise.value(VALUE_BYTES, n)))).collect();
         engine.write(&changes).await?;
     }
     println!("{:.0}", env.monotonic().saturating_sub(start).as_secs_f64());
