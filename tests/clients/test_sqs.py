@@ -86,6 +86,19 @@ def test_what_a_queue_may_not_be(sqs, name):
         assert (code, status) == ("NotImplemented", 501) and what in message, message
 
 
+def test_queues_are_listed_by_prefix_and_in_pages(aws, sqs, name):
+    urls = [sqs.create_queue(QueueName=f"{name}-{number}")["QueueUrl"] for number in range(5)]
+    assert sqs.list_queues(QueueNamePrefix=name)["QueueUrls"] == urls
+    assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix=name + "-none")
+    assert "QueueUrls" not in aws.client("sqs", region="eu-west-3").list_queues(QueueNamePrefix=name)
+    pages = list(sqs.get_paginator("list_queues").paginate(QueueNamePrefix=name, MaxResults=2))
+    assert [url for page in pages for url in page.get("QueueUrls", [])] == urls
+    code, status, _ = refused(sqs.list_queues, MaxResults=1001)
+    assert (code, status) == ("InvalidParameterValue", 400)
+    code, status, _ = refused(sqs.list_queues, NextToken="a/b", MaxResults=5)
+    assert (code, status) == ("InvalidParameterValue", 400)
+
+
 def test_a_message_travels_whole(sqs, queue):
     attributes = {
         "EventType": {"DataType": "String", "StringValue": "signup"},

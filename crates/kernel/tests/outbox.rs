@@ -125,7 +125,7 @@ fn deliveries_of_a_lane_keep_their_order_and_a_failing_lane_holds_up_no_other() 
             env.sleep(Duration::from_secs(20)).await;
             let early = target.bodies();
             assert_eq!(early.len(), 10, "seed {seed}: lanes b and c are through: {early:?}");
-            env.sleep(Duration::from_secs(120)).await;
+            env.sleep(Duration::from_mins(2)).await;
         });
         let all = target.bodies();
         for lane in ["a", "b", "c"] {
@@ -181,7 +181,7 @@ fn what_cannot_be_delivered_is_kept_with_its_reason_and_the_lane_goes_on() {
                 });
                 left.await.expect("it is left");
             }
-            env.sleep(Duration::from_secs(60)).await;
+            env.sleep(Duration::from_mins(1)).await;
             let dead = outbox.dead(10).await.expect("the dead are listed");
             assert_eq!(dead.len(), 1);
             assert_eq!((dead[0].lane.as_str(), dead[0].operation.as_str()), ("lane", "sqs:SendMessage"));
@@ -206,7 +206,7 @@ fn a_delivery_is_there_only_if_its_transaction_is() {
         });
         assert_eq!(aborted.await, Err(StoreError::Closed));
         leave(&env, &store, &outbox, "lane", "once").await.expect("it is left");
-        env.sleep(Duration::from_secs(60)).await;
+        env.sleep(Duration::from_mins(1)).await;
     });
     assert_eq!(target.bodies(), ["once"]);
 }

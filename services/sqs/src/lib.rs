@@ -15,7 +15,9 @@ use apus_kernel::{Lease, Service};
 use apus_model_sqs::SERVICE;
 use apus_store::Store;
 
-use crate::operations::{create_queue, delete_message, get_queue_url, receive_message, send_message};
+use crate::operations::{
+    create_queue, delete_message, get_queue_url, list_queues, receive_message, send_message,
+};
 use crate::traffic::Traffic;
 
 /// What every operation is passed.
@@ -33,6 +35,7 @@ pub fn service(env: Env, store: Store, lease: Lease) -> Service {
         .operation(create_queue::ACCESS, create_queue::create_queue)
         .operation(delete_message::ACCESS, delete_message::delete_message)
         .operation(get_queue_url::ACCESS, get_queue_url::get_queue_url)
+        .operation(list_queues::ACCESS, list_queues::list_queues)
         .operation(receive_message::ACCESS, receive_message::receive_message)
         .operation(send_message::ACCESS, send_message::send_message)
         .build()

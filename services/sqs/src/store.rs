@@ -14,12 +14,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use apus_store::{DueCursor, DueIndex, Key, Keyspace, StoreError, Table, Tx};
+use apus_kernel::{AccountId, Region};
+use apus_store::{Direction, DueCursor, DueIndex, Key, Keyspace, StoreError, Table, Tx};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use crate::message::Attribute;
-use crate::queue::{Attributes, QueueId};
+use crate::queue::{Attributes, QueueId, QueueName};
 
 const SERVICE: &str = "sqs";
 
@@ -87,11 +88,44 @@ impl DeliveryRecord {
 }
 
 fn space(id: &QueueId) -> Keyspace {
-    Keyspace::new(id.account.as_str(), id.region.as_str(), SERVICE)
+    space_of(id.account, &id.region)
+}
+
+fn space_of(account: AccountId, region: &Region) -> Keyspace {
+    Keyspace::new(account.as_str(), region.as_str(), SERVICE)
 }
 
 fn queues(id: &QueueId) -> Table<QueueRecord> {
     Table::new(space(id).sub(("queue",)))
+}
+
+/// The names of an account's queues in a region, in order: the first so many that begin with `prefix` and come
+/// after `after`.
+pub(crate) async fn queue_names(
+    tx: &Tx,
+    account: AccountId,
+    region: &Region,
+    prefix: &str,
+    after: Option<&QueueName>,
+    limit: usize,
+) -> Result<Vec<QueueName>, StoreError> {
+    let space = space_of(account, region).sub(("queue",));
+    let mut range = space.all().from(&space.key((prefix,)));
+    if let Some(after) = after {
+        range = range.after(&space.key((after.as_str(),)));
+    }
+    let mut names = Vec::new();
+    for (key, _) in tx.range(&range, limit, Direction::Forward).await? {
+        let (name,) = space.unpack::<(String,)>(&key)?;
+        if !name.starts_with(prefix) {
+            break;
+        }
+        names.push(name.parse().map_err(|_| StoreError::Corrupt {
+            place: format!("{key:?}"),
+            detail: "it names no queue".into(),
+        })?);
+    }
+    Ok(names)
 }
 
 /// The queue, if there is one.

@@ -3,6 +3,7 @@
 pub(crate) mod create_queue;
 pub(crate) mod delete_message;
 pub(crate) mod get_queue_url;
+pub(crate) mod list_queues;
 pub(crate) mod receive_message;
 pub(crate) mod send_message;
 
