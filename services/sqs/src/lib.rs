@@ -15,9 +15,12 @@ use apus_kernel::{Lease, Service};
 use apus_model_sqs::SERVICE;
 use apus_store::Store;
 
+use crate::errors::JobError;
 use crate::operations::{
     create_queue, delete_message, get_queue_url, list_queues, receive_message, send_message,
 };
+use crate::queue::QueueId;
+use crate::store::QueueRecord;
 use crate::traffic::Traffic;
 
 /// What every operation is passed.
@@ -26,6 +29,14 @@ pub(crate) struct Sqs {
     store: Store,
     lease: Lease,
     traffic: Traffic,
+}
+
+impl Sqs {
+    /// The queue; its absence is the caller's mistake.
+    pub(crate) async fn queue(&self, id: &QueueId) -> Result<QueueRecord, JobError> {
+        let found = self.store.read(|tx| async move { store::queue(&tx, id).await }).await?;
+        found.ok_or(JobError::NoQueue)
+    }
 }
 
 /// The service on that store, owning its queues under that lease.

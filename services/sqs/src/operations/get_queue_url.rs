@@ -7,7 +7,7 @@ use apus_model_sqs::{GetQueueUrl, GetQueueUrlRequest, GetQueueUrlResult};
 use apus_schema::ServiceError;
 
 use crate::queue::QueueId;
-use crate::{Sqs, errors, store};
+use crate::{Sqs, errors};
 
 pub(crate) const ACCESS: Access<GetQueueUrl> =
     Access::new("sqs:GetQueueUrl", |input: &GetQueueUrlRequest, caller| {
@@ -31,13 +31,6 @@ pub(crate) async fn get_queue_url(
     let account = owner(&input, &context.caller).ok_or_else(errors::queue_does_not_exist)?;
     let name = input.queue_name.parse().map_err(|_| errors::queue_does_not_exist())?;
     let id = QueueId { account, region: context.caller.region, name };
-    let found = sqs
-        .store
-        .read(|tx| {
-            let id = id.clone();
-            async move { Ok::<_, errors::JobError>(store::queue(&tx, &id).await?) }
-        })
-        .await?;
-    found.ok_or_else(errors::queue_does_not_exist)?;
+    let _there = sqs.queue(&id).await?;
     Ok(GetQueueUrlResult { queue_url: Some(id.url(&context.origin.base_url)) })
 }

@@ -13,7 +13,7 @@ use apus_schema::ServiceError;
 use super::{queue_of, resource_of};
 use crate::message::{self, Attribute, AttributeValue};
 use crate::traffic::{Received, Wish};
-use crate::{Sqs, errors, store};
+use crate::{Sqs, errors};
 
 const MESSAGES_MAX: i32 = 10;
 const WAIT_SECS_MAX: i32 = 20;
@@ -34,7 +34,7 @@ pub(crate) async fn receive_message(
     let visibility = bounded(input.visibility_timeout, "VisibilityTimeout", 0, VISIBILITY_SECS_MAX)?;
     let wait = match bounded(input.wait_time_seconds, "WaitTimeSeconds", 0, WAIT_SECS_MAX)? {
         Some(seconds) => Duration::from_secs(seconds.into()),
-        None => queue_wait(&sqs, &id).await?,
+        None => sqs.queue(&id).await?.attributes.receive_wait(),
     };
     let wish = Wish {
         limit: limit as usize,
@@ -55,18 +55,6 @@ fn bounded(given: Option<i32>, name: &str, min: i32, max: i32) -> Result<Option<
         Some(value) if (min..=max).contains(&value) => Ok(Some(value.unsigned_abs())),
         Some(value) => Err(errors::out_of_bounds(value.into(), name, min.into(), max.into())),
     }
-}
-
-/// `ReceiveMessageWaitTimeSeconds` of the queue.
-async fn queue_wait(sqs: &Arc<Sqs>, id: &crate::queue::QueueId) -> Result<Duration, ServiceError> {
-    let queue = sqs
-        .store
-        .read(|tx| {
-            let id = id.clone();
-            async move { Ok::<_, errors::JobError>(store::queue(&tx, &id).await?) }
-        })
-        .await?;
-    Ok(queue.ok_or_else(errors::queue_does_not_exist)?.attributes.receive_wait())
 }
 
 /// Which system attributes the receiver wants.

@@ -10,7 +10,7 @@ use apus_schema::ServiceError;
 
 use super::{queue_of, resource_of};
 use crate::message::{self, Attribute, AttributeValue, MessageError};
-use crate::store::{self, MessageRecord};
+use crate::store::MessageRecord;
 use crate::{Sqs, errors};
 
 /// The longest delay of a message, in seconds.
@@ -33,14 +33,7 @@ pub(crate) async fn send_message(
     let delay = delay(input.delay_seconds)?;
     let trace_header = trace_header(input.message_system_attributes)?;
     let attributes = attributes(input.message_attributes.unwrap_or_default())?;
-    let queue = sqs
-        .store
-        .read(|tx| {
-            let id = id.clone();
-            async move { Ok::<_, errors::JobError>(store::queue(&tx, &id).await?) }
-        })
-        .await?;
-    let queue = queue.ok_or_else(errors::queue_does_not_exist)?.attributes;
+    let queue = sqs.queue(&id).await?.attributes;
     message::check(&input.message_body, &attributes, queue.message_bytes_max)?;
     let now = sqs.env.now();
     let sent = SendMessageResult {
