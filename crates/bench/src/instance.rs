@@ -132,3 +132,16 @@ pub(crate) fn memory_mb(id: u32, file: &str, field: &str) -> Option<f64> {
     let kib: f64 = value.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1_024.0 / 1e6)
 }
+
+/// The processor time that these processes have taken so far, in the kernel's ticks of ten milliseconds.
+pub(crate) fn processor_time(processes: Vec<u32>) -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let ticks = |id: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The second field is a name in parentheses, which may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let [user, system] = [fields.get(11)?, fields.get(12)?].map(|field| field.parse::<u32>());
+        Some(user.ok()? + system.ok()?)
+    };
+    TICK * processes.into_iter().filter_map(ticks).sum::<u32>()
+}

@@ -1,6 +1,7 @@
 //! The real world: the system's clock and random numbers, tokio's timers and tasks, threads.
 #![allow(clippy::disallowed_methods, reason = "this is where the ambient world comes in")]
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::environment::{BoxFuture, Environment};
 
 /// How long a wait for the wall clock sleeps at most before looking again: a clock that someone sets is noticed by then.
 const WALL_CLOCK_CHECK: Duration = Duration::from_secs(20);
+/// Random bytes that a thread holds ready.
+const RANDOM_RESERVE: usize = 1_024;
 
 pub(crate) struct RealEnvironment {
     handle: Handle,
@@ -90,15 +93,46 @@ impl Environment for RealEnvironment {
     }
 
     fn random_bytes(&self, buf: &mut [u8]) {
-        if let Err(error) = getrandom::fill(buf) {
-            panic!("the operating system gives no random bytes: {error}");
-        }
+        RANDOM.with_borrow_mut(|reserve| reserve.take(buf));
     }
 
     fn trace(&self, _record: &[u8]) {}
 
     fn is_simulated(&self) -> bool {
         false
+    }
+}
+
+thread_local! {
+    static RANDOM: RefCell<RandomReserve> = const { RefCell::new(RandomReserve { bytes: [0; RANDOM_RESERVE], used: RANDOM_RESERVE }) };
+}
+
+/// Random bytes of the operating system, fetched many at once: an id takes few, and each fetch is a system call.
+struct RandomReserve {
+    bytes: [u8; RANDOM_RESERVE],
+    /// Those before are given away and wiped.
+    used: usize,
+}
+
+impl RandomReserve {
+    fn take(&mut self, buf: &mut [u8]) {
+        if buf.len() > RANDOM_RESERVE / 4 {
+            return fetch_random(buf);
+        }
+        if self.bytes.len() - self.used < buf.len() {
+            fetch_random(&mut self.bytes);
+            self.used = 0;
+        }
+        let given = &mut self.bytes[self.used..self.used + buf.len()];
+        buf.copy_from_slice(given);
+        given.fill(0);
+        self.used += buf.len();
+    }
+}
+
+fn fetch_random(buf: &mut [u8]) {
+    if let Err(error) = getrandom::fill(buf) {
+        panic!("the operating system gives no random bytes: {error}");
     }
 }
 

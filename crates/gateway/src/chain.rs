@@ -86,7 +86,8 @@ impl Gateway {
     ) -> Result<apus_wire::Response, ServiceError> {
         let payload = received.read(route.operation).await?;
         let now = self.platform.env().now();
-        let Identity { caller, promise } = claimed.verify(listener, route, parts, &payload, now).await?;
+        let proof = claimed.verify(listener, &self.signing_keys, route, parts, &payload, now);
+        let Identity { caller, promise } = proof.await?;
         let payload = keep(payload, promise)
             .map_err(|error| ServiceError::common(Common::Malformed, "").because(error))?;
         let fields = decode(route, head, payload)?;

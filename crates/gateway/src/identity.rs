@@ -4,8 +4,8 @@ use apus_kernel::{Caller, CredentialError, Region};
 use apus_schema::{Auth, Common, Protocol, ServiceError};
 use apus_time::Timestamp;
 use apus_wire::sigv4::{
-    AuthError, ChunkDecoder, Claim, Dialect, PayloadCheck, PayloadHash, RequestParts, Rules, Streaming,
-    Verified,
+    AuthError, ChunkDecoder, Claim, Dialect, PayloadCheck, PayloadHash, RequestParts, Rules, SigningKeys,
+    Streaming, Verified,
 };
 use apus_wire::{Payload, Route};
 use http::request::Parts;
@@ -51,6 +51,7 @@ impl Claimed {
     pub(crate) async fn verify(
         self,
         listener: &Listener,
+        keys: &SigningKeys,
         route: &Route,
         parts: &Parts,
         payload: &Payload,
@@ -61,7 +62,7 @@ impl Claimed {
             Err(refused) => Err(refusal(&refused, dialect)),
             Ok(None) => anonymous(route, parts, dialect),
             Ok(Some(claim)) => {
-                let checked = prove(&claim, listener, route, parts, payload, now).await;
+                let checked = prove(&claim, listener, keys, route, parts, payload, now).await;
                 checked.map_err(|refused| refused.into_error(dialect))
             }
         }
@@ -97,6 +98,7 @@ impl Unproved {
 async fn prove(
     claim: &Claim,
     listener: &Listener,
+    keys: &SigningKeys,
     route: &Route,
     parts: &Parts,
     payload: &Payload,
@@ -114,22 +116,28 @@ async fn prove(
         .map_err(Unproved::Credential)?;
     let rules = if is_host_style(route) { Rules::S3 } else { Rules::COMMON };
     let request = request_parts(parts);
-    let hash = match payload {
+    // What the body is known to be is no promise any more.
+    let (hash, is_kept) = match payload {
         Payload::Bytes(bytes) => match PayloadHash::declared(&request)? {
-            Some(hash) => hash,
-            None if claim.is_presigned() && rules.presigned_body_unsigned => PayloadHash::Unsigned,
-            None => PayloadHash::of(bytes),
+            Some(hash) => (hash, false),
+            None if claim.is_presigned() && rules.presigned_body_unsigned => (PayloadHash::Unsigned, true),
+            None => (PayloadHash::of(bytes), true),
         },
-        Payload::Stream(_) => PayloadHash::of_stream(&request, claim, rules)?,
+        Payload::Stream(_) => (PayloadHash::of_stream(&request, claim, rules)?, false),
     };
-    let verified = claim.verify(&credential.secret, &request, &hash, rules, now)?;
-    let promise = promise(hash, Some(verified), parts);
-    if let (Payload::Bytes(bytes), Promise::Hash(check)) = (payload, &promise) {
-        let mut check = check.clone();
-        check.push(bytes);
-        check.finish()?;
-    }
-    Ok(Identity { caller: Caller::signed(&credential, &claim.access_key, region), promise })
+    let key = keys.derive(&claim.access_key, &credential.secret, &claim.scope);
+    let verified = claim.verify(&key, &request, &hash, rules, now)?;
+    let promise = if is_kept { Promise::None } else { promise(hash, Some(verified), parts) };
+    let promise = match (payload, promise) {
+        (Payload::Bytes(bytes), Promise::Hash(mut check)) => {
+            check.push(bytes);
+            check.finish()?;
+            Promise::None
+        }
+        (_, promise) => promise,
+    };
+    let caller = Caller::signed(credential, claim.access_key.as_str(), region);
+    Ok(Identity { caller, promise })
 }
 
 /// An unsigned request: where the operation wants no signature, and where a resource may be public.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use apus_kernel::{Credentials, Platform};
 use apus_wire::Router;
+use apus_wire::sigv4::SigningKeys;
 
 pub use health::Health;
 pub use server::{CONNECTIONS_MAX, Stop};
@@ -33,13 +34,14 @@ pub struct Listener {
 pub struct Gateway {
     platform: Platform,
     router: Router,
+    signing_keys: SigningKeys,
 }
 
 impl Gateway {
     /// A gateway to that platform's services.
     pub fn new(platform: Platform) -> Self {
         let services: Vec<_> = platform.services().collect();
-        Self { platform, router: Router::new(&services) }
+        Self { platform, router: Router::new(&services), signing_keys: SigningKeys::default() }
     }
 
     /// The platform behind it.

@@ -66,7 +66,8 @@ pub struct AccessRequest<'a> {
     pub owner: AccountId,
     /// The resource's own policy, where its handler knows one.
     pub resource_policy: Option<ResourcePolicy<'a>>,
-    /// Condition keys: `aws:SourceIp` and the like, each with its values.
+    /// The service's own condition keys, each with its values; those of every call are
+    /// [`Context::condition_keys`].
     pub conditions: BTreeMap<String, Vec<String>>,
 }
 
@@ -87,8 +88,7 @@ impl<'a> AccessRequest<'a> {
             Resource::All => None,
         };
         let owner = named.unwrap_or(context.caller.account);
-        let conditions = context.condition_keys();
-        Self { context, action, resource, owner, resource_policy: None, conditions }
+        Self { context, action, resource, owner, resource_policy: None, conditions: BTreeMap::new() }
     }
 }
 

@@ -98,8 +98,8 @@ pub struct Caller {
 
 impl Caller {
     /// Whoever signed a request for that region with that access key.
-    pub fn signed(credential: &Credential, access_key: impl Into<String>, region: Region) -> Self {
-        let Credential { principal, account, session_policy, .. } = credential.clone();
+    pub fn signed(credential: Credential, access_key: impl Into<String>, region: Region) -> Self {
+        let Credential { principal, account, session_policy, .. } = credential;
         Self { principal, account, region, access_key: Some(access_key.into()), session_policy }
     }
 

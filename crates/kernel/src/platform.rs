@@ -174,13 +174,15 @@ impl Platform {
         action: &'static str,
         resources: impl IntoIterator<Item = Resource>,
     ) -> Result<(), ServiceError> {
-        let mut asked = BTreeSet::new();
+        let mut resources = resources.into_iter().collect::<Vec<_>>();
+        if resources.len() > 1 {
+            let mut asked = BTreeSet::new();
+            resources.retain(|resource| match resource {
+                Resource::Arn(arn) => asked.insert(arn.clone()),
+                Resource::All => true,
+            });
+        }
         for resource in resources {
-            if let Resource::Arn(arn) = &resource
-                && !asked.insert(arn.clone())
-            {
-                continue;
-            }
             self.permit(&AccessRequest::new(context, action, resource)).await?;
         }
         Ok(())

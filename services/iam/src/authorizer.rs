@@ -75,6 +75,9 @@ impl IamAuthorizer {
     /// Why the call is denied, if it is.
     async fn denial(&self, request: &AccessRequest<'_>) -> Result<Option<String>, ServiceError> {
         let principal = &request.context.caller.principal;
+        if is_own_root(request) {
+            return Ok(None);
+        }
         if let Principal::Service(name) = principal
             && platform_services::may(name, request.action)
         {
@@ -164,6 +167,14 @@ impl IamAuthorizer {
     }
 }
 
+/// A root in its own account, where no document has a say: the rule without what only documents need.
+fn is_own_root(request: &AccessRequest<'_>) -> bool {
+    let caller = &request.context.caller;
+    caller.principal == Principal::Root(request.owner)
+        && caller.session_policy.is_none()
+        && request.resource_policy.is_none()
+}
+
 fn read(text: &str, kind: Kind) -> Result<Policy, ServiceError> {
     // It was checked when it came: what cannot be read now allows nothing.
     Policy::parse(text, kind, Limits::NONE).map_err(ServiceError::internal)
@@ -180,7 +191,7 @@ fn rule(own: Option<ResourcePolicy<'_>>) -> ResourceRule {
 /// The request's condition keys. Policies mean a session's role by `aws:PrincipalArn`, not the session.
 fn facts(request: &AccessRequest<'_>, caller: &Caller) -> Context {
     let mut context = Context::new();
-    for (key, values) in &request.conditions {
+    for (key, values) in request.context.condition_keys().iter().chain(&request.conditions) {
         match caller {
             Caller::Session { role_arn, .. } if key == "aws:PrincipalArn" => context.insert(key, role_arn),
             _ => values.iter().for_each(|value| context.insert(key, value)),

@@ -144,7 +144,7 @@ fn a_session_is_who_its_credentials_say_until_it_is_over() {
         let found = sessions.lookup(key, token).await.expect("known");
         assert_eq!(found.secret, given.secret_access_key);
         assert_eq!(found.session_policy.as_deref(), Some(ALLOW));
-        let caller = Caller::signed(&found, key, Region::default());
+        let caller = Caller::signed(found, key, Region::default());
         let call =
             bench.platform.call::<GetCallerIdentity>(bench.context(caller), GetCallerIdentityRequest {});
         let identity = call.await.expect("identified");

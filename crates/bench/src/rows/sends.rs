@@ -12,7 +12,7 @@ use super::subdir;
 use crate::client::{Api, Connection};
 use crate::figures::{Figures, number};
 use crate::in_process::{DirectSender, InProcess};
-use crate::instance::Instance;
+use crate::instance::{Instance, processor_time};
 use crate::load::{Client, Limit, Slice, drive};
 use crate::options::Options;
 use crate::table::{Goal, Row};
@@ -26,47 +26,64 @@ const RECORDS_PER_SYNC: usize = 128;
 pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
     let bytes = bytes_per_send(env, options, &subdir(dir, "calibration")?).await?;
     let instance = Instance::start(env, &options.apus, &subdir(dir, "data")?).await?;
+    let here = InProcess::start(env, &subdir(dir, "here")?).await?;
     let mut senders = senders(instance.api(), options).await?;
+    let mut callers = direct_senders(&here, options).await?;
     let store = Store::open_dir(env, subdir(dir, "store")?).map_err(|error| error.to_string())?;
     let mut writers: Vec<Writer> =
         (0..options.clients).map(|number| Writer { store: store.clone(), number, next: 0, bytes }).collect();
     let mut appender = vec![Appender::new(&dir.join("append"), bytes)?];
 
-    let [mut sends, mut commits, mut appends] = [(); 3].map(|()| Figures::new("/s"));
-    let mut latency = Figures::new("us");
+    let [mut sends, mut calls, mut commits, mut appends] = [(); 4].map(|()| Figures::new("/s"));
+    let [mut latency, mut processor] = [(); 2].map(|()| Figures::new("us"));
     // The first turn warms up.
     for turn in 0..=options.slices() {
+        let before = processor_time(instance.processes());
         let sent = drive(env, senders, Limit::span(options.slice())).await?;
+        let spent = processor_time(instance.processes()).saturating_sub(before);
+        let called = drive(env, callers, Limit::span(options.slice())).await?;
         let committed = drive(env, writers, Limit::span(options.slice())).await?;
         let appended = drive(env, appender, Limit::span(options.slice())).await?;
         if turn > 0 {
             sends.push(sent.per_second);
+            processor.push(spent.as_secs_f64() * 1e6 / sent.micros.len().max(1) as f64);
+            calls.push(called.per_second);
             commits.push(committed.per_second);
             appends.push(appended.per_second);
             latency.extend(sent.micros);
         }
-        (senders, writers, appender) = (sent.clients, committed.clients, appended.clients);
+        (senders, callers) = (sent.clients, called.clients);
+        (writers, appender) = (committed.clients, appended.clients);
     }
     let metrics = store.metrics();
     drop(writers);
     store.close().await;
+    drop(callers);
+    here.stop().await;
     instance.stop(env).await;
 
-    let what = format!(
-        "durable sends over HTTP, {} clients, {} queue{}, {BODY_BYTES} bytes",
-        options.clients,
-        options.queues,
-        if options.queues == 1 { "" } else { "s" }
-    );
+    let what = |way: &str| {
+        let s = if options.queues == 1 { "" } else { "s" };
+        format!(
+            "durable sends {way}, {} clients, {} queue{s}, {BODY_BYTES} bytes",
+            options.clients, options.queues
+        )
+    };
+    let store_side = format!("the store's group commit, {} writers", options.clients);
+    let file_side = format!("append + fdatasync, {RECORDS_PER_SYNC} records a sync");
     let grouped = metrics.commits as f64 / metrics.batches.max(1) as f64;
-    let against_store = Row::new(&what, &sends, Goal::RatioAtLeast(0.5))
-        .against(format!("the store's group commit, {} writers", options.clients), &commits)
-        .note(format!("a send takes {latency}"))
+    let direct = what("through the door in process");
+    let direct_against_store =
+        Row::new(&direct, &calls, Goal::RatioAtLeast(0.5)).against(&store_side, &commits);
+    let direct_against_file = Row::new(direct, &calls, Goal::RatioAtLeast(0.3)).against(&file_side, &appends);
+    let http = what("over HTTP");
+    let against_store = Row::new(&http, &sends, Goal::RatioAtLeast(0.5))
+        .against(store_side, &commits)
+        .note(format!("a send takes {latency}, of the platform's processors {processor}"))
         .note(format!("a send writes {bytes} bytes, as each record of both denominators does"))
         .note(format!("the denominator's store makes {} commits durable with one sync", number(grouped)));
-    let against_file = Row::new(what, &sends, Goal::RatioAtLeast(0.3))
-        .against(format!("append + fdatasync, {RECORDS_PER_SYNC} records a sync"), &appends);
-    Ok(vec![against_store, against_file])
+    let against_file = Row::new(http, &sends, Goal::RatioAtLeast(0.3)).against(file_side, &appends);
+    Ok(vec![direct_against_store, direct_against_file, against_store, against_file])
 }
 
 /// What a send writes into the store, in bytes, at the concurrency that is measured.
@@ -96,6 +113,17 @@ async fn senders(api: &Api, options: &Options) -> Result<Vec<Sender>, String> {
         .zip(requests)
         .map(|(connection, request)| Sender { connection, request })
         .collect())
+}
+
+/// Callers of the queues' operations in this process, spread as the clients are.
+async fn direct_senders(here: &InProcess, options: &Options) -> Result<Vec<DirectSender>, String> {
+    let caller = here.caller();
+    let mut queues = Vec::new();
+    for number in 0..options.queues.max(1) {
+        queues.push(caller.create_queue(&format!("sends-{number}")).await?);
+    }
+    let one = |queue_url| DirectSender { caller: caller.clone(), queue_url, body: "x".repeat(BODY_BYTES) };
+    Ok(queues.into_iter().cycle().take(options.clients).map(one).collect())
 }
 
 /// A send to that queue.

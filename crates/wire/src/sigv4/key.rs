@@ -1,6 +1,6 @@
 //! Signing keys and the signatures they make.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,9 +10,9 @@ use subtle::ConstantTimeEq;
 use super::Scope;
 use super::scope::TERMINATOR;
 
-/// A secret narrowed to one day, region and service.
+/// A secret narrowed to one day, region and service, ready to sign.
 #[derive(Clone)]
-pub struct SigningKey([u8; 32]);
+pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
     /// Narrows a secret.
@@ -23,12 +23,12 @@ impl SigningKey {
         let date = hmac(&start, scope.date.as_bytes());
         let region = hmac(&date, scope.region.as_bytes());
         let service = hmac(&region, scope.service.as_bytes());
-        Self(hmac(&service, TERMINATOR.as_bytes()))
+        Self(keyed(&hmac(&service, TERMINATOR.as_bytes())))
     }
 
     /// Signs a string to sign; of a browser's form upload, that is its encoded policy.
     pub fn sign(&self, string_to_sign: &[u8]) -> Signature {
-        Signature(hmac(&self.0, string_to_sign))
+        Signature(finish(self.0.clone(), string_to_sign))
     }
 }
 
@@ -45,7 +45,7 @@ pub struct Signature([u8; 32]);
 impl Signature {
     /// Whether it is what a client sent, in a time that does not depend on where they differ.
     pub fn matches(&self, sent: &str) -> bool {
-        self.to_string().as_bytes().ct_eq(sent.as_bytes()).into()
+        digits(&self.0).as_flattened().ct_eq(sent.as_bytes()).into()
     }
 }
 
@@ -67,14 +67,30 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|byte| pair(*byte).map(char::from)));
+    text
+}
+
+/// A digest in small hexadecimal, two digits a byte.
+fn digits(digest: &[u8; 32]) -> [[u8; 2]; 32] {
+    digest.map(pair)
+}
+
+fn pair(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    finish(keyed(key), message)
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn finish(mut mac: Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
     mac.update(message);
     mac.finalize().into_bytes().into()
 }

@@ -11,6 +11,7 @@ mod chunked;
 mod claim;
 mod error;
 mod key;
+mod keys;
 mod parameters;
 mod payload;
 mod scope;
@@ -28,6 +29,7 @@ pub use chunked::{
 pub use claim::{Claim, Form};
 pub use error::{AuthError, ExpiresProblem, Mismatch};
 pub use key::{Signature, SigningKey};
+pub use keys::SigningKeys;
 pub use payload::{PayloadCheck, PayloadHash, Streaming};
 pub use scope::Scope;
 pub use sign::{Credentials, presign, sign};

@@ -35,13 +35,14 @@ pub struct Verified {
 }
 
 impl Claim {
-    /// Checks the claim against the secret of its access key, at the time `now`.
+    /// Checks the claim at the time `now` against a key that was derived from the secret of its access key for
+    /// its scope.
     ///
     /// `payload` is what the last line of the canonical request says of the body: see [`PayloadHash`]. That the body
     /// keeps it is the caller's to check. The scope's region and service are [`Scope::check`]'s.
     pub fn verify(
         &self,
-        secret: &str,
+        key: &SigningKey,
         parts: &RequestParts<'_>,
         payload: &PayloadHash,
         rules: Rules,
@@ -49,7 +50,6 @@ impl Claim {
     ) -> Result<Verified, AuthError> {
         self.check_time(rules, now)?;
         self.check_coverage(parts)?;
-        let key = SigningKey::derive(secret, &self.scope);
         let payload = payload.to_string();
         let mut first = None;
         for spelling in Spelling::ALL {
@@ -60,6 +60,7 @@ impl Claim {
             let text = string_to_sign(self.requested, &self.scope, &request);
             let seed = key.sign(text.as_bytes());
             if seed.matches(&self.signature) {
+                let key = key.clone();
                 return Ok(Verified { key, seed, requested: self.requested, scope: self.scope.clone() });
             }
             first.get_or_insert((request, text));

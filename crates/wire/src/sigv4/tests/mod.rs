@@ -51,7 +51,8 @@ impl Request {
             Rules::S3 => PayloadHash::of_stream(&parts, &claim, rules)?,
             _ => PayloadHash::of(&self.body),
         };
-        let verified = claim.verify(secret, &parts, &payload, rules, now)?;
+        let verified =
+            claim.verify(&SigningKey::derive(secret, &claim.scope), &parts, &payload, rules, now)?;
         if let PayloadHash::Sha256(declared) = payload {
             let mut check = super::PayloadCheck::new(declared);
             check.push(&self.body);

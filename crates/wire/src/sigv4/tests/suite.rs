@@ -115,7 +115,8 @@ fn check(name: &str, file: &Path) {
         text("sts"),
         "{name}: string to sign"
     );
-    let verified = claim.verify(SECRET, &request.parts(), &payload, Rules::COMMON, now);
+    let key = SigningKey::derive(SECRET, &claim.scope);
+    let verified = claim.verify(&key, &request.parts(), &payload, Rules::COMMON, now);
     assert_eq!(verified.expect(name).seed.to_string(), claim.signature, "{name}: signature");
 
     // The same request presigned: no vectors exist, but what is signed must verify, and only so.
