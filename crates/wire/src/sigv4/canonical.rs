@@ -38,19 +38,25 @@ pub(super) fn request(
     rule: PathRule,
     spelling: Spelling,
 ) -> Vec<u8> {
-    let mut text = Vec::with_capacity(512);
-    let mut line = |bytes: &[u8]| {
-        text.extend_from_slice(bytes);
-        text.push(b'\n');
-    };
-    line(parts.method.as_bytes());
-    line(path(parts.path, rule, spelling).as_bytes());
-    line(query(parts.query, spelling).as_bytes());
+    let mut text = Vec::with_capacity(1_024);
+    text.extend_from_slice(parts.method.as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(path(parts.path, rule, spelling).as_bytes());
+    text.push(b'\n');
+    query(parts.query, spelling, &mut text);
+    text.push(b'\n');
     for name in signed_headers {
-        line(&header(parts, name, spelling));
+        header(parts, name, spelling, &mut text);
+        text.push(b'\n');
     }
-    line(b"");
-    line(signed_headers.join(";").as_bytes());
+    text.push(b'\n');
+    for (at, name) in signed_headers.iter().enumerate() {
+        if at > 0 {
+            text.push(b';');
+        }
+        text.extend_from_slice(name.as_bytes());
+    }
+    text.push(b'\n');
     text.extend_from_slice(payload.as_bytes());
     text
 }
@@ -58,6 +64,8 @@ pub(super) fn request(
 pub(super) fn path(path: &str, rule: PathRule, spelling: Spelling) -> Cow<'_, str> {
     let path = if path.is_empty() { "/" } else { path };
     match rule {
+        // Most calls: nothing to write differently.
+        _ if path == "/" => Cow::Borrowed(path),
         PathRule::Verbatim if spelling.as_sent => Cow::Borrowed(path),
         PathRule::Verbatim => Cow::Owned(parameters::encode_path(&parameters::decode_path(path))),
         PathRule::Normalized => Cow::Owned(parameters::encode_path(normalize(path).as_bytes())),
@@ -87,41 +95,45 @@ fn normalize(path: &str) -> String {
     text
 }
 
-fn query(query: &str, spelling: Spelling) -> String {
-    let mut pairs: Vec<(String, String)> = parameters::pairs(query)
+fn query(query: &str, spelling: Spelling, into: &mut Vec<u8>) {
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters::pairs(query)
         .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
         .map(|(name, value)| {
-            if spelling.as_sent {
-                (name.to_owned(), value.to_owned())
-            } else {
-                (
-                    parameters::encode(&parameters::decode(name)),
-                    parameters::encode(&parameters::decode(value)),
-                )
-            }
+            let written = |text| {
+                if spelling.as_sent {
+                    Cow::Borrowed(text)
+                } else {
+                    Cow::Owned(parameters::encode(&parameters::decode(text)))
+                }
+            };
+            (written(name), written(value))
         })
         .collect();
     pairs.sort_unstable();
-    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    pairs.join("&")
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        if at > 0 {
+            into.push(b'&');
+        }
+        into.extend_from_slice(name.as_bytes());
+        into.push(b'=');
+        into.extend_from_slice(value.as_bytes());
+    }
 }
 
 /// `name:value,value`, each value trimmed and its runs of spaces folded.
-fn header(parts: &RequestParts<'_>, name: &str, spelling: Spelling) -> Vec<u8> {
-    let mut line = Vec::with_capacity(64);
-    line.extend_from_slice(name.as_bytes());
-    line.push(b':');
+fn header(parts: &RequestParts<'_>, name: &str, spelling: Spelling, into: &mut Vec<u8>) {
+    into.extend_from_slice(name.as_bytes());
+    into.push(b':');
     for (at, value) in parts.headers.get_all(name).iter().enumerate() {
         if at > 0 {
-            line.push(b',');
+            into.push(b',');
         }
         let mut value = value.as_bytes();
         if name == "host" && spelling.bare_host {
             value = bare_host(value).unwrap_or(value);
         }
-        fold_spaces(value, &mut line);
+        fold_spaces(value, into);
     }
-    line
 }
 
 /// The host without a default port, if it has one.

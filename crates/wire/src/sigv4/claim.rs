@@ -1,5 +1,6 @@
 //! Who says to have signed a request, and how: read from its `Authorization` header or its query.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ impl Claim {
         Ok(Self {
             access_key,
             scope,
-            session_token: one_header(headers, "x-amz-security-token")?,
+            session_token: one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
             requested: parse_date(date, false)?,
             signed_headers: parse_signed_headers(signed_headers),
             form: Form::Header,
@@ -137,7 +138,7 @@ impl Claim {
         let expires = query.get("X-Amz-Expires").map(|text| parse_expires(text)).transpose()?;
         let session_token = match query.get("X-Amz-Security-Token") {
             Some(token) => Some(token.clone()),
-            None => one_header(headers, "x-amz-security-token")?,
+            None => one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
         };
         Ok(Self {
             access_key,
@@ -152,9 +153,15 @@ impl Claim {
 }
 
 /// A header that may stand once. Bytes that are no UTF-8 cannot match anything that is compared with it.
-pub(super) fn one_header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, AuthError> {
+pub(super) fn one_header<'h>(
+    headers: &'h HeaderMap,
+    name: &'static str,
+) -> Result<Option<Cow<'h, str>>, AuthError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    let value = values.next().map(|value| match String::from_utf8_lossy(value.as_bytes()) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    });
     if values.next().is_some() { Err(AuthError::Repeated { name }) } else { Ok(value) }
 }
 
@@ -181,9 +188,14 @@ fn auth_parameters(query: &str) -> Result<BTreeMap<&'static str, String>, AuthEr
 }
 
 fn parse_credential(credential: &str, presigned: bool) -> Result<(String, Scope), AuthError> {
-    let fields: Vec<&str> = credential.splitn(6, '/').collect();
     let malformed = || AuthError::MalformedCredential { credential: credential.to_owned(), presigned };
-    let [access_key, date, region, service, terminator] = fields[..] else { return Err(malformed()) };
+    let mut fields = credential.splitn(6, '/');
+    let [access_key, date, region, service, terminator] = [(); 5].map(|()| fields.next());
+    let (Some(access_key), Some(date), Some(region), Some(service), Some(terminator), None) =
+        (access_key, date, region, service, terminator, fields.next())
+    else {
+        return Err(malformed());
+    };
     if access_key.is_empty() {
         return Err(malformed());
     }

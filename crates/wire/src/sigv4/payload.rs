@@ -61,9 +61,9 @@ impl PayloadHash {
             return Ok(Some(Self::Streaming(streaming)));
         }
         if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Some(Self::Sha256(value)));
+            return Ok(Some(Self::Sha256(value.into_owned())));
         }
-        Err(AuthError::PayloadHashMalformed { value })
+        Err(AuthError::PayloadHashMalformed { value: value.into_owned() })
     }
 
     /// What a body that is not held whole was signed as: what the request declares, else nothing if it is

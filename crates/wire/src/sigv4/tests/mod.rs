@@ -52,7 +52,7 @@ impl Request {
             _ => PayloadHash::of(&self.body),
         };
         let verified =
-            claim.verify(&SigningKey::derive(secret, &claim.scope), &parts, &payload, rules, now)?;
+            claim.verify(&super::SigningKey::derive(secret, &claim.scope), &parts, &payload, rules, now)?;
         if let PayloadHash::Sha256(declared) = payload {
             let mut check = super::PayloadCheck::new(declared);
             check.push(&self.body);

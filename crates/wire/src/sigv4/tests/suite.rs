@@ -115,7 +115,7 @@ fn check(name: &str, file: &Path) {
         text("sts"),
         "{name}: string to sign"
     );
-    let key = SigningKey::derive(SECRET, &claim.scope);
+    let key = crate::sigv4::SigningKey::derive(SECRET, &claim.scope);
     let verified = claim.verify(&key, &request.parts(), &payload, Rules::COMMON, now);
     assert_eq!(verified.expect(name).seed.to_string(), claim.signature, "{name}: signature");
 
