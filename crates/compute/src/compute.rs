@@ -56,7 +56,7 @@ struct State {
 }
 
 struct Waiting {
-    spec: FunctionSpec,
+    spec: Arc<FunctionSpec>,
     assigned: oneshot::Sender<Result<(EnvironmentId, Arc<Environment>), StartFailure>>,
 }
 
@@ -130,11 +130,12 @@ impl Compute {
         let inner = &self.inner;
         let (assigned, assignment) = oneshot::channel();
         let key = spec.key.clone();
+        let spec = Arc::new(spec);
         let invoke = {
             let mut state = inner.state();
             let invoke = state.next_invoke;
             state.next_invoke += 1;
-            state.waiting.insert(invoke, Waiting { spec: spec.clone(), assigned });
+            state.waiting.insert(invoke, Waiting { spec: Arc::clone(&spec), assigned });
             invoke
         };
         let abandoned = Abandoned { inner, invoke, armed: true };
@@ -238,7 +239,7 @@ impl Inner {
         match *action {
             Action::Start(id, invoke) => {
                 if let Some(waiting) = state.waiting.get(&invoke) {
-                    let spec = waiting.spec.clone();
+                    let spec = FunctionSpec::clone(&waiting.spec);
                     self.env.spawn("environment start", start(self.clone(), id, spec));
                 }
             }

@@ -11,7 +11,7 @@ import json
 from time import time
 
 API = "/2018-06-01/runtime/"
-RESPONSE_BYTES_READ = 65536
+BYTES_READ = 65536
 
 
 def ours(name):
@@ -33,51 +33,69 @@ class Api:
         self.socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         self.socket.connect((host, int(port)))
         self.next_request = self.head("GET", "invocation/next", "")
+        # What came behind the last answer.
+        self.rest = b""
 
     def head(self, method, path, extra):
         return f"{method} {API}{path} HTTP/1.1\r\nHost: {self.host}\r\n{extra}\r\n".encode("latin-1", "replace")
 
+    def ask(self):
+        self.socket.sendall(self.next_request)
+
     def next(self):
-        status, headers, body = self.exchange(self.next_request)
-        if status != 200:
-            raise SystemExit(f"the platform gives no invocation: status {status}")
-        return headers, body
-
-    def post(self, path, body, extra=""):
-        extra = f"{extra}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        head = self.head("POST", path, extra)
-        return self.exchange(head + body if len(body) < RESPONSE_BYTES_READ else head, body)[0]
-
-    def exchange(self, head, body=b""):
-        self.socket.sendall(head)
-        if len(body) >= RESPONSE_BYTES_READ:
-            self.socket.sendall(body)
-        data = b""
-        while True:
-            end = data.find(b"\r\n\r\n")
-            if end >= 0:
-                break
-            more = self.socket.recv(RESPONSE_BYTES_READ)
-            if not more:
-                raise SystemExit("the platform closed the connection")
-            data += more
-        lines = data[:end].decode("latin-1").split("\r\n")
+        """Takes the invocation that was asked for."""
+        head, body = self.read()
+        status, *lines = head.decode("latin-1").split("\r\n")
+        if " 200 " not in status:
+            raise SystemExit(f"the platform gives no invocation: {status}")
         headers = {}
-        for line in lines[1:]:
+        for line in lines:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        body = data[end + 4:]
-        length = int(headers.get("content-length", 0))
+        return headers, body
+
+    def post(self, path, body, extra="", behind=b""):
+        """Leaves something there; `behind` follows it in the same write."""
+        extra = f"{extra}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        head = self.head("POST", path, extra)
+        if len(body) < BYTES_READ:
+            self.socket.sendall(head + body + behind)
+        else:
+            for part in (head, body, behind):
+                self.socket.sendall(part)
+        self.read()
+
+    def post_and_ask(self, path, body, extra=""):
+        """Leaves something there, and asks for the next invocation without waiting in between."""
+        self.post(path, body, extra, self.next_request)
+
+    def read(self):
+        """The head and the body of an answer."""
+        data = self.rest
+        end = data.find(b"\r\n\r\n")
+        while end < 0:
+            data += self.receive(BYTES_READ)
+            end = data.find(b"\r\n\r\n")
+        head = data[:end]
+        at = head.find(b"content-length:")
+        if at < 0:
+            at = head.lower().find(b"content-length:")
+        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        body = data[end + 4 :]
         if len(body) < length:
             parts, have = [body], len(body)
             while have < length:
-                more = self.socket.recv(min(1 << 20, length - have))
-                if not more:
-                    raise SystemExit("the platform closed the connection")
-                parts.append(more)
-                have += len(more)
+                parts.append(self.receive(min(1 << 20, length - have)))
+                have += len(parts[-1])
             body = b"".join(parts)
-        return int(lines[0].split(" ", 2)[1]), headers, body
+        self.rest = body[length:]
+        return head, body[:length]
+
+    def receive(self, most):
+        more = self.socket.recv(most)
+        if not more:
+            raise SystemExit("the platform closed the connection")
+        return more
 
 
 class CognitoIdentity:
@@ -107,15 +125,20 @@ class ClientContext:
 
 
 class LambdaContext:
-    def __init__(self, headers):
-        from os import environ
+    @classmethod
+    def configure(cls, environ):
+        """What is the same for every invocation."""
+        cls.known = {
+            "log_group_name": environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+            "log_stream_name": environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+            "function_name": environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+            "memory_limit_in_mb": environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+            "function_version": environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+        }
 
+    def __init__(self, headers):
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
-        self.log_group_name = environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.__dict__.update(self.known)
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         context = headers.get("lambda-runtime-client-context")
@@ -240,7 +263,7 @@ def load(handler):
         ) from None
 
 
-def tell(api, path, error, request_id):
+def tell(post, path, error, request_id):
     if isinstance(error, Fault):
         known = error.kind, str(error), error.trace
     else:
@@ -249,7 +272,7 @@ def tell(api, path, error, request_id):
     text = f"[ERROR] {known[0]}: {known[1]}\nTraceback (most recent call last):\n{''.join(known[2])}".rstrip("\n") + "\n"
     flush(text)
     kind = report["errorType"].encode("ascii", "replace").decode()
-    api.post(path, json.dumps(report).encode(), f"Lambda-Runtime-Function-Error-Type: {kind}\r\n")
+    post(path, json.dumps(report).encode(), f"Lambda-Runtime-Function-Error-Type: {kind}\r\n")
 
 
 def flush(text=""):
@@ -263,13 +286,14 @@ def flush(text=""):
             pass
 
 
-def encode(value):
-    def other(value):
-        if type(value).__name__ == "Decimal":
-            return float(value)
-        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+def plain(value):
+    """What `json` does not know and AWS's runtime does."""
+    if type(value).__name__ == "Decimal":
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
-    return json.dumps(value, default=other, ensure_ascii=sys.version_info < (3, 12))
+
+encode = json.JSONEncoder(default=plain, ensure_ascii=sys.version_info < (3, 12)).encode
 
 
 def handle(api, function, environ):
@@ -281,7 +305,7 @@ def handle(api, function, environ):
     path = f"invocation/{request_id}/"
     try:
         try:
-            event = json.loads(body)
+            event = json.loads(str(body, "utf-8"))
         except ValueError as error:
             raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
         result = function(event, LambdaContext(headers))
@@ -290,10 +314,10 @@ def handle(api, function, environ):
         except (TypeError, ValueError, RecursionError) as error:
             raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
     except Exception as error:
-        tell(api, path + "error", error, request_id)
+        tell(api.post_and_ask, path + "error", error, request_id)
     else:
         flush()
-        api.post(path + "response", response)
+        api.post_and_ask(path + "response", response)
 
 
 def main():
@@ -304,8 +328,10 @@ def main():
     try:
         function = load(environ["_HANDLER"])
     except Exception as error:
-        tell(api, "init/error", error, "")
+        tell(api.post, "init/error", error, "")
         raise SystemExit(1)
+    LambdaContext.configure(environ)
+    api.ask()
     while True:
         handle(api, function, environ)
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -272,13 +273,29 @@ impl Group {
 
     /// The most memory that was in use at once.
     pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
+        self.memory_peak()?.bytes()
+    }
+
+    /// The same, to be asked often.
+    pub(super) fn memory_peak(&self) -> Option<MemoryPeak> {
         let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::read_to_string(self.directories[0].join(file)).ok()?.trim().parse().ok()
+        fs::File::open(self.directories[0].join(file)).ok().map(MemoryPeak)
     }
 
     /// Removes it, empty by now.
     pub(super) fn remove(&self) -> io::Result<()> {
         self.directories.iter().try_for_each(|directory| remove(directory))
+    }
+}
+
+/// The file that tells the most memory that a group used at once, held open.
+pub(super) struct MemoryPeak(fs::File);
+
+impl MemoryPeak {
+    pub(super) fn bytes(&self) -> Option<u64> {
+        let mut digits = [0; 32];
+        let length = self.0.read_at(&mut digits, 0).ok()?;
+        std::str::from_utf8(&digits[..length]).ok()?.trim().parse().ok()
     }
 }
 

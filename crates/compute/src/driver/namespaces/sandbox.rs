@@ -2,14 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::net::SocketFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::cgroups::Group;
+use super::cgroups::{Group, MemoryPeak};
 use super::link::{Ended, Entry, Link};
 use super::message::{PACKET_BYTES_MAX, Request, Signal};
 use super::output_pipe::OutputPipe;
@@ -34,6 +34,7 @@ pub(super) async fn start(
     let Entry { id, slot, ended } = link.enter(control.clone(), output.clone())?;
     let sandbox = Arc::new(NamespaceSandbox {
         group: link.groups.slot(slot),
+        memory_peak: OnceLock::new(),
         link: link.clone(),
         id,
         output: output.clone(),
@@ -63,6 +64,8 @@ struct NamespaceSandbox {
     link: Arc<Link>,
     id: u64,
     group: Group,
+    /// Asked after every invocation, so it stays open.
+    memory_peak: OnceLock<Option<MemoryPeak>>,
     output: Arc<OutputPipe>,
     ended: watch::Receiver<Option<Ended>>,
     exchange: Arc<crate::exchange::Exchange>,
@@ -148,7 +151,7 @@ impl Sandbox for NamespaceSandbox {
             // Its group's name may be another's by now.
             Some(Ended::Exit(_, peak)) => *peak,
             Some(Ended::Refused(_)) => None,
-            None => self.group.memory_peak_bytes(),
+            None => self.memory_peak.get_or_init(|| self.group.memory_peak()).as_ref()?.bytes(),
         }
     }
 
