@@ -22,7 +22,8 @@ pub(crate) fn run() -> Result<ExitCode, String> {
     let text = runtime.block_on(async {
         let env = Env::real();
         let driver = FakeDriver::new(env.clone(), Duration::ZERO, |_, _| FakeReply::response("null"));
-        let limits = PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::ZERO };
+        let limits =
+            PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::ZERO, freeze_after: None };
         let foundation = Foundation {
             env: env.clone(),
             store: Store::memory(&env),

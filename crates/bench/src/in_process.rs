@@ -30,7 +30,12 @@ pub(crate) struct InProcess {
 impl InProcess {
     pub(crate) async fn start(env: &Env, dir: &Path) -> Result<Self, String> {
         let store = Store::open_dir(env, dir.join("store")).map_err(|error| error.to_string())?;
-        let limits = PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::from_mins(1) };
+        let limits = PoolLimits {
+            environments_max: 1,
+            waiting_max: 1,
+            idle_max: Duration::from_mins(1),
+            freeze_after: None,
+        };
         let driver = FakeDriver::new(env.clone(), Duration::ZERO, |_, _| FakeReply::response("null"));
         // Only links in answers name it.
         let base_url = "http://127.0.0.1:4566".to_owned();

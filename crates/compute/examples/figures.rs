@@ -120,6 +120,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         runtime: "python3.11".into(),
         memory_mb: 128,
         timeout: Duration::from_secs(10),
+        concurrency_max: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: code.to_owned(),

@@ -12,7 +12,7 @@ use crate::host_root::HostRoot;
 use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
-use crate::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
+use crate::pool::rules::{Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
 use crate::runtimes::{self, RuntimeContext};
 use crate::spec::{FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
@@ -129,7 +129,6 @@ impl Compute {
         }
         let inner = &self.inner;
         let (assigned, assignment) = oneshot::channel();
-        let key = spec.key.clone();
         let spec = Arc::new(spec);
         let invoke = {
             let mut state = inner.state();
@@ -139,7 +138,13 @@ impl Compute {
             invoke
         };
         let abandoned = Abandoned { inner, invoke, armed: true };
-        inner.clone().step(Event::Invoked(invoke, key), None);
+        let call = Call {
+            invoke,
+            key: spec.key.clone(),
+            function: spec.arn.as_str().into(),
+            concurrency_max: spec.concurrency_max,
+        };
+        inner.clone().step(Event::Invoked(call), None);
         let assignment = assignment.await;
         abandoned.disarm();
         match assignment {
@@ -213,40 +218,53 @@ impl Inner {
             state.reaper_waits = false;
             self.reaper.notify_one();
         }
-        let mut unheard = Vec::new();
+        let mut following = Vec::new();
         for action in actions {
-            unheard.extend(self.act(&mut state, &action, failure));
+            following.extend(self.act(&mut state, &action, failure));
         }
         drop(state);
-        for environment in unheard {
-            // Its caller went away between the decision and here.
-            self.clone().step(Event::Ready(environment), None);
+        for event in following {
+            self.clone().step(event, None);
         }
     }
 
-    /// Does one thing. Returns the environment that was given to a caller who is gone.
+    /// Does one thing. Returns what the rules must know of it.
+    ///
+    /// Freezing and thawing happen here, under the lock, so that they happen in the order in which they were decided.
     fn act(
         self: &Arc<Self>,
         state: &mut State,
         action: &Action,
         failure: Option<&StartFailure>,
-    ) -> Option<EnvironmentId> {
+    ) -> Option<Event> {
         let answer = |state: &mut State, invoke, error| {
             if let Some(waiting) = state.waiting.remove(&invoke) {
                 let _ = waiting.assigned.send(Err(StartFailure::Platform(error)));
             }
         };
         match *action {
-            Action::Start(id, invoke) => {
+            Action::Start(id, invoke, reason) => {
                 if let Some(waiting) = state.waiting.get(&invoke) {
                     let spec = FunctionSpec::clone(&waiting.spec);
-                    self.env.spawn("environment start", start(self.clone(), id, spec));
+                    self.env.spawn("environment start", start(self.clone(), id, spec, reason));
                 }
+                return self.driver.is_short_of_memory().then_some(Event::MemoryShort);
             }
             Action::Assign(id, invoke) => {
                 let environment = state.environments.get(&id).cloned()?;
-                let Some(waiting) = state.waiting.remove(&invoke) else { return Some(id) };
-                return waiting.assigned.send(Ok((id, environment))).err().map(|_| id);
+                // Its caller may have gone away between the decision and here.
+                let Some(waiting) = state.waiting.remove(&invoke) else { return Some(Event::Ready(id)) };
+                return waiting.assigned.send(Ok((id, environment))).err().map(|_| Event::Ready(id));
+            }
+            Action::Freeze(id) => {
+                if let Some(environment) = state.environments.get(&id) {
+                    environment.sandbox.freeze();
+                }
+            }
+            Action::Thaw(id) => {
+                if let Some(environment) = state.environments.get(&id) {
+                    environment.sandbox.thaw();
+                }
             }
             Action::Stop(id) => {
                 if let Some(environment) = state.environments.get(&id) {
@@ -259,16 +277,13 @@ impl Inner {
                     let _ = waiting.assigned.send(Err(failure));
                 }
             }
-            Action::Throttle(invoke) => {
-                let why = "as many invocations wait for an environment as may".into();
-                answer(state, invoke, InvokeError::Throttled(why));
-            }
+            Action::Throttle(invoke, why) => answer(state, invoke, InvokeError::Throttled(why)),
             Action::Refuse(invoke) => answer(state, invoke, InvokeError::Stopping),
         }
         None
     }
 
-    fn blueprint(&self, spec: FunctionSpec) -> Result<Blueprint, InvokeError> {
+    fn blueprint(&self, spec: FunctionSpec, reason: ColdReason) -> Result<Blueprint, InvokeError> {
         let log_stream = spec.ports.log_stream();
         let log = EnvironmentLog::new(spec.ports.log(&log_stream));
         let credentials = spec.ports.credentials();
@@ -305,13 +320,13 @@ impl Inner {
             cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
             processes_max: PROCESSES_MAX,
         };
-        Ok(Blueprint { spec, sandbox, log, notes, reason: "no environment of this revision was free".into() })
+        Ok(Blueprint { spec, sandbox, log, notes, reason })
     }
 }
 
 /// Starts an environment and keeps it on the books until it is gone.
-async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec) {
-    let started = match inner.blueprint(spec) {
+async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec, reason: ColdReason) {
+    let started = match inner.blueprint(spec, reason) {
         Ok(blueprint) => Environment::start(inner.env.clone(), &*inner.driver, blueprint).await,
         Err(error) => Err(StartFailure::Platform(error)),
     };

@@ -7,6 +7,9 @@ use crate::driver::Level;
 use crate::pool::rules::PoolLimits;
 use crate::runtimes::InterpreterSearch;
 
+/// An environment that is used without pause need not be frozen each time.
+const FREEZE_AFTER: Duration = Duration::from_millis(20);
+
 /// How functions are run.
 #[derive(Clone, Debug)]
 pub struct ComputeConfig {
@@ -26,6 +29,8 @@ pub struct ComputeConfig {
     pub waiting_max: usize,
     /// How long an unused environment is kept.
     pub idle_max: Duration,
+    /// How long an environment does nothing before it is frozen; `None`: it never is.
+    pub freeze_after: Option<Duration>,
     /// Where interpreters are.
     pub interpreters: InterpreterSearch,
     /// Libraries that Python functions find without bringing them, such as boto3.
@@ -45,6 +50,7 @@ impl ComputeConfig {
             environments_max: 200,
             waiting_max: 1000,
             idle_max: Duration::from_mins(5),
+            freeze_after: Some(FREEZE_AFTER),
             interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
             python_libraries: None,
         }
@@ -56,6 +62,7 @@ impl ComputeConfig {
             environments_max: self.environments_max as usize,
             waiting_max: self.waiting_max,
             idle_max: self.idle_max,
+            freeze_after: self.freeze_after,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::pool::rules::{ColdReason, Throttled};
+
 /// The largest event of a synchronous invocation, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
 
@@ -35,7 +37,7 @@ pub struct InvokeOutcome {
     /// What was logged during it, with the platform's lines: at most the last 256 KiB.
     pub log: String,
     /// Why an environment had to be started for it, if so.
-    pub cold: Option<String>,
+    pub cold: Option<ColdReason>,
     /// How long the environment's start took, if it was cold.
     pub init_duration: Option<Duration>,
     /// How long the invocation took, the start not included.
@@ -60,8 +62,8 @@ pub struct FunctionError {
 /// An invocation that did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvokeError {
-    /// As many invocations run and wait as may.
-    Throttled(String),
+    /// As many invocations run or wait as may.
+    Throttled(Throttled),
     /// The event exceeds [`REQUEST_BYTES_MAX`].
     TooLarge(usize),
     /// The function cannot run on this host: an interpreter is missing, a path is wrong.
@@ -75,7 +77,12 @@ pub enum InvokeError {
 impl fmt::Display for InvokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Throttled(why) => write!(f, "too many invocations at once: {why}"),
+            Self::Throttled(Throttled::Function(max)) => {
+                write!(f, "too many invocations at once: the function is limited to {max}")
+            }
+            Self::Throttled(Throttled::Waiting(count)) => {
+                write!(f, "too many invocations at once: {count} wait for an environment already")
+            }
             Self::TooLarge(bytes) => {
                 write!(f, "the event of {bytes} bytes exceeds the limit of {REQUEST_BYTES_MAX}")
             }

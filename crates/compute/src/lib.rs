@@ -27,7 +27,7 @@ pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
 pub use driver::{Level, StartError};
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
-pub use pool::rules::PoolLimits;
+pub use pool::rules::{ColdReason, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, probe};
 pub use runtimes::InterpreterSearch;

@@ -39,6 +39,8 @@ pub struct FunctionSpec {
     pub memory_mb: u32,
     /// How long one invocation may take.
     pub timeout: Duration,
+    /// How many invocations of it, all versions together, may be under way at once; more are turned away.
+    pub concurrency_max: Option<u32>,
     /// The size of `/tmp`, in MB.
     pub tmp_mb: u32,
     /// The function's own variables.

@@ -5,13 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use apus_compute::FunctionKey;
-use apus_compute::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
+use apus_compute::pool::rules::{
+    Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits, Throttled,
+};
 use apus_time::Timestamp;
 use proptest::prelude::*;
 
 const ENVIRONMENTS_MAX: usize = 3;
 const WAITING_MAX: usize = 4;
 const IDLE_MAX: Duration = Duration::from_mins(1);
+const FREEZE_AFTER: Duration = Duration::from_secs(10);
+/// What one of the functions is limited to.
+const CONCURRENCY_MAX: u32 = 2;
+const LIMITED: u8 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -31,13 +37,20 @@ struct World {
     open: BTreeMap<InvokeId, FunctionKey>,
     assigned: BTreeSet<InvokeId>,
     retired: BTreeSet<EnvironmentId>,
+    frozen: BTreeSet<EnvironmentId>,
     next_invoke: InvokeId,
+    last_reason: Option<ColdReason>,
+    throttled: usize,
 }
 
 impl World {
     fn new() -> Self {
-        let limits =
-            PoolLimits { environments_max: ENVIRONMENTS_MAX, waiting_max: WAITING_MAX, idle_max: IDLE_MAX };
+        let limits = PoolLimits {
+            environments_max: ENVIRONMENTS_MAX,
+            waiting_max: WAITING_MAX,
+            idle_max: IDLE_MAX,
+            freeze_after: Some(FREEZE_AFTER),
+        };
         Self {
             pool: Pool::new(limits),
             now: Timestamp::from_secs(1_000_000),
@@ -45,14 +58,18 @@ impl World {
             open: BTreeMap::new(),
             assigned: BTreeSet::new(),
             retired: BTreeSet::new(),
+            frozen: BTreeSet::new(),
             next_invoke: 1,
+            last_reason: None,
+            throttled: 0,
         }
     }
 
     fn step(&mut self, event: Event) {
         for action in self.pool.step(self.now, event) {
             match action {
-                Action::Start(id, invoke) => {
+                Action::Start(id, invoke, reason) => {
+                    self.last_reason = Some(reason);
                     let key = self.open.get(&invoke).expect("started for an invocation that waits").clone();
                     assert!(
                         self.environments.insert(id, (key, Phase::Starting)).is_none(),
@@ -63,12 +80,19 @@ impl World {
                     let wanted = self.open.get(&invoke).expect("an answered invocation is assigned");
                     assert!(self.assigned.insert(invoke), "assigned twice");
                     assert!(!self.retired.contains(&id), "a retired environment serves");
+                    assert!(!self.frozen.contains(&id), "assigned to a frozen environment");
                     let (key, phase) = self.environments.get_mut(&id).expect("assigned to nothing");
                     assert_eq!(key, wanted, "another function's environment");
                     assert!(matches!(phase, Phase::Idle), "assigned to an environment that is {phase:?}");
                     *phase = Phase::Busy(invoke);
                 }
+                Action::Freeze(id) => {
+                    assert_eq!(self.environments[&id].1, Phase::Idle, "frozen at work");
+                    assert!(self.frozen.insert(id), "frozen twice");
+                }
+                Action::Thaw(id) => assert!(self.frozen.remove(&id), "thawed what is not frozen"),
                 Action::Stop(id) => {
+                    assert!(!self.frozen.contains(&id), "stopped while it is frozen");
                     let (_, phase) = self.environments.get_mut(&id).expect("stopped nothing");
                     if let Phase::Busy(invoke) = *phase {
                         self.answer(invoke);
@@ -79,7 +103,15 @@ impl World {
                         *phase = Phase::Stopping;
                     }
                 }
-                Action::Fail(invoke, _) | Action::Throttle(invoke) | Action::Refuse(invoke) => {
+                Action::Throttle(invoke, Throttled::Function(max)) => {
+                    assert_eq!(max, CONCURRENCY_MAX);
+                    // Itself, which is not under way, is among those that are open.
+                    let others = self.of_function(LIMITED) - 1;
+                    assert_eq!(others, CONCURRENCY_MAX as usize, "turned away below its limit");
+                    self.throttled += 1;
+                    self.answer(invoke);
+                }
+                Action::Fail(invoke, _) | Action::Throttle(invoke, _) | Action::Refuse(invoke) => {
                     assert!(!self.assigned.contains(&invoke), "refused after it was assigned");
                     self.answer(invoke);
                 }
@@ -89,6 +121,12 @@ impl World {
         assert_eq!(self.pool.environments(), self.environments.len(), "the pool forgets environments");
         let waiting = self.open.keys().filter(|invoke| !self.assigned.contains(invoke)).count();
         assert!(waiting <= WAITING_MAX, "too many wait");
+        assert!(self.of_function(LIMITED) <= CONCURRENCY_MAX as usize, "more than its limit are under way");
+    }
+
+    /// The function's invocations that have no answer yet.
+    fn of_function(&self, function: u8) -> usize {
+        self.open.values().filter(|of| **of == key(function)).count()
     }
 
     fn answer(&mut self, invoke: InvokeId) {
@@ -99,7 +137,12 @@ impl World {
         let invoke = self.next_invoke;
         self.next_invoke += 1;
         self.open.insert(invoke, key(function));
-        self.step(Event::Invoked(invoke, key(function)));
+        self.step(Event::Invoked(Call {
+            invoke,
+            key: key(function),
+            function: format!("function-{function}").into(),
+            concurrency_max: (function == LIMITED).then_some(CONCURRENCY_MAX),
+        }));
     }
 
     /// One environment goes on: `well` or not.
@@ -161,6 +204,14 @@ impl World {
                 self.now = self.now + Duration::from_secs(seconds);
                 self.step(Event::Tick);
             }
+            Move::Shortage => {
+                let idle = |world: &Self| {
+                    world.environments.values().filter(|(_, phase)| *phase == Phase::Idle).count()
+                };
+                let before = idle(self);
+                self.step(Event::MemoryShort);
+                assert_eq!(idle(self), before / 2, "half of the idle ones go");
+            }
         }
     }
 }
@@ -172,6 +223,7 @@ enum Move {
     Abandon(usize),
     Retire(u8),
     Pass(u64),
+    Shortage,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -181,6 +233,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<usize>().prop_map(Move::Abandon),
         1 => (0_u8..4).prop_map(Move::Retire),
         1 => (1_u64..90).prop_map(Move::Pass),
+        1 => Just(Move::Shortage),
     ];
     prop::collection::vec(one, 0..80)
 }
@@ -261,4 +314,77 @@ fn an_environment_about_to_be_free_is_waited_for() {
     assert_eq!(world.environments.len(), 1, "a second one would be a cold start for nothing");
     world.progress(0, true);
     assert!(matches!(world.environments[&1].1, Phase::Busy(2)));
+}
+
+#[test]
+fn every_cold_start_has_its_reason() {
+    let mut world = World::new();
+    let ready = |world: &mut World, id: EnvironmentId| {
+        world.environments.get_mut(&id).expect("it is there").1 = Phase::Idle;
+        world.step(Event::Ready(id));
+    };
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::First));
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::Busy(1)));
+    ready(&mut world, 1);
+    ready(&mut world, 2);
+    world.progress(0, false);
+    world.progress(0, false);
+    assert!(world.environments.is_empty());
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::Lost));
+    ready(&mut world, 3);
+    world.progress(0, true);
+    ready(&mut world, 3);
+    world.now = world.now + IDLE_MAX;
+    world.step(Event::Tick);
+    world.progress(0, true);
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::Idle));
+    ready(&mut world, 4);
+    world.progress(0, true);
+    ready(&mut world, 4);
+    world.step(Event::MemoryShort);
+    world.progress(0, true);
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::MadeRoom));
+    ready(&mut world, 5);
+    world.progress(0, true);
+    ready(&mut world, 5);
+    world.step(Event::Retired(key(0)));
+    world.progress(0, true);
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::Changed));
+}
+
+#[test]
+fn a_limited_function_turns_away_what_is_too_much_and_serves_the_rest() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        world.invoke(LIMITED);
+    }
+    assert_eq!((world.of_function(LIMITED), world.throttled), (2, 3));
+    for turn in 0..4 {
+        world.progress(turn, true);
+    }
+    assert_eq!(world.of_function(LIMITED), 0, "{:?}", world.open);
+    world.invoke(LIMITED);
+    assert_eq!((world.of_function(LIMITED), world.throttled), (1, 3));
+}
+
+#[test]
+fn what_does_nothing_is_frozen_and_what_is_needed_again_is_thawed() {
+    let mut world = World::new();
+    world.invoke(0);
+    world.progress(0, true);
+    world.progress(0, true);
+    world.progress(0, true);
+    assert_eq!(world.pool.next_tick(), Some(world.now + FREEZE_AFTER));
+    world.now = world.now + FREEZE_AFTER;
+    world.step(Event::Tick);
+    assert_eq!(world.frozen, BTreeSet::from([1]));
+    assert_eq!(world.pool.next_tick(), Some(world.now + IDLE_MAX - FREEZE_AFTER));
+    world.invoke(0);
+    assert!(world.frozen.is_empty(), "thawed before it is assigned");
 }

@@ -43,6 +43,7 @@ fn spec(name: &str) -> FunctionSpec {
         runtime: "python3.12".into(),
         memory_mb: 128,
         timeout: Duration::from_secs(3),
+        concurrency_max: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: "/nowhere".into(),
@@ -53,7 +54,12 @@ fn spec(name: &str) -> FunctionSpec {
 }
 
 fn limits() -> PoolLimits {
-    PoolLimits { environments_max: 10, waiting_max: 100, idle_max: Duration::from_mins(5) }
+    PoolLimits {
+        environments_max: 10,
+        waiting_max: 100,
+        idle_max: Duration::from_mins(5),
+        freeze_after: None,
+    }
 }
 
 async fn invoke(
@@ -191,7 +197,12 @@ fn waiting_is_bounded_and_callers_may_leave() {
     let mut simulator = Simulator::new(6);
     let env = simulator.env();
     let driver = FakeDriver::new(env.clone(), Duration::ZERO, |_, invocation| obey(&invocation.payload));
-    let limits = PoolLimits { environments_max: 1, waiting_max: 1, idle_max: Duration::from_secs(1) };
+    let limits = PoolLimits {
+        environments_max: 1,
+        waiting_max: 1,
+        idle_max: Duration::from_secs(1),
+        freeze_after: None,
+    };
     simulator.run(async {
         let compute = Compute::with_driver(env.clone(), Arc::new(driver), limits);
         let (one, (two, three)) =

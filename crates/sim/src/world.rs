@@ -351,6 +351,7 @@ fn compute(env: &Env) -> Compute {
         environments_max: ENVIRONMENTS_MAX,
         waiting_max: 100,
         idle_max: Duration::from_secs(10),
+        freeze_after: None,
     };
     Compute::with_driver(env.clone(), Arc::new(driver), limits)
 }

@@ -1,6 +1,6 @@
 //! Rule failures to Lambda's errors, in AWS's words.
 
-use apus_compute::InvokeError;
+use apus_compute::{InvokeError, Throttled};
 use apus_kernel::AccountId;
 use apus_model_lambda::errors;
 use apus_schema::{Common, ErrorSchema, Kind, Schema, ServiceError};
@@ -143,9 +143,14 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
 /// An invocation that did not happen.
 pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
     match error {
-        InvokeError::Throttled(_) => user(errors::too_many_requests_exception("Rate Exceeded."))
-            .with("Reason", "ConcurrentInvocationLimitExceeded")
-            .because(error),
+        InvokeError::Throttled(why) => {
+            let reason = match why {
+                Throttled::Function(_) => "ReservedFunctionConcurrentInvocationLimitExceeded",
+                Throttled::Waiting(_) => "ConcurrentInvocationLimitExceeded",
+            };
+            let refusal = errors::too_many_requests_exception("Rate Exceeded.");
+            user(refusal).with("Reason", reason).because(error)
+        }
         InvokeError::TooLarge(_) => payload_too_large(),
         InvokeError::Unsupported(why) => errors::invalid_runtime_exception(why).with("Type", "User"),
         InvokeError::Host(_) | InvokeError::Stopping => service_failure(error),

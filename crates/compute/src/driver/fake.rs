@@ -75,8 +75,11 @@ impl Driver for FakeDriver {
         spec: SandboxSpec,
         wiring: Wiring,
     ) -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>> {
-        let sandbox =
-            Arc::new(FakeSandbox { exchange: wiring.exchange.clone(), ended: watch::Sender::new(None) });
+        let sandbox = Arc::new(FakeSandbox {
+            exchange: wiring.exchange.clone(),
+            ended: watch::Sender::new(None),
+            frozen: watch::Sender::new(false),
+        });
         let mut living = self.living.lock().expect("no code panics while it holds this lock");
         living.retain(|sandbox| sandbox.ended.borrow().is_none());
         living.push(sandbox.clone());
@@ -105,6 +108,7 @@ impl Driver for FakeDriver {
 struct FakeSandbox {
     exchange: Arc<Exchange>,
     ended: watch::Sender<Option<Exit>>,
+    frozen: watch::Sender<bool>,
 }
 
 impl FakeSandbox {
@@ -124,6 +128,14 @@ impl Sandbox for FakeSandbox {
     }
 
     fn initialised(&self) {}
+
+    fn freeze(&self) {
+        self.frozen.send_replace(true);
+    }
+
+    fn thaw(&self) {
+        self.frozen.send_replace(false);
+    }
 
     fn ended(&self) -> BoxFuture<'_, Exit> {
         let mut ended = self.ended.subscribe();
@@ -150,6 +162,11 @@ async fn run(
 ) {
     env.sleep(init).await;
     while let Ok(invocation) = exchange.next().await {
+        // A frozen process does not notice that something came.
+        let mut frozen = sandbox.frozen.subscribe();
+        if frozen.wait_for(|frozen| !frozen).await.is_err() {
+            return;
+        }
         let reply = responder(&spec, &invocation);
         env.sleep(reply.after).await;
         output.write(reply.output.as_bytes());

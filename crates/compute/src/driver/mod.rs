@@ -32,6 +32,11 @@ pub trait Driver: Send + Sync {
     fn start(&self, spec: SandboxSpec, wiring: Wiring)
     -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>>;
 
+    /// Whether the host has little memory left, where it is known.
+    fn is_short_of_memory(&self) -> bool {
+        false
+    }
+
     /// Ends every sandbox and the driver's own processes, and returns when nothing is left.
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
@@ -43,6 +48,12 @@ pub trait Sandbox: Send + Sync {
 
     /// Ends the burst of processor weight with which it starts; from now on it has what its memory buys.
     fn initialised(&self);
+
+    /// Lets none of its processes run until it is thawed.
+    fn freeze(&self);
+
+    /// Lets its processes run again.
+    fn thaw(&self);
 
     /// Waits until nothing of it is left, and says how it ended. May be called again; the answer stays.
     fn ended(&self) -> BoxFuture<'_, Exit>;

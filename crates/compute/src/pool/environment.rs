@@ -7,6 +7,7 @@ use std::time::Duration;
 use apus_env::Env;
 use bytes::Bytes;
 
+use super::cold::ColdReason;
 use super::failure::Failure;
 use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::exchange::{Answer, Exchange, Invocation};
@@ -25,7 +26,7 @@ pub(crate) struct Blueprint {
     pub(crate) log: Arc<EnvironmentLog>,
     pub(crate) notes: Vec<String>,
     /// Why it is started.
-    pub(crate) reason: String,
+    pub(crate) reason: ColdReason,
 }
 
 /// A start that came to nothing.
@@ -43,7 +44,7 @@ pub(crate) struct FailedInit {
     init_duration: Duration,
     log: Arc<EnvironmentLog>,
     notes: Vec<String>,
-    reason: String,
+    reason: ColdReason,
     memory_max_bytes: u64,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Environment {
 
 struct Birth {
     init_duration: Duration,
-    reason: String,
+    reason: ColdReason,
     notes: Vec<String>,
 }
 
@@ -252,7 +253,7 @@ struct Conclusion {
     result: Result<Bytes, Failure>,
     duration: Duration,
     init_duration: Option<Duration>,
-    reason: Option<String>,
+    reason: Option<ColdReason>,
     notes: Vec<String>,
     memory_max_bytes: u64,
 }

@@ -1,5 +1,6 @@
 //! The pool of execution environments: [`rules`] decide, [`environment`] does.
 
+mod cold;
 pub(crate) mod environment;
 mod failure;
 pub mod rules;

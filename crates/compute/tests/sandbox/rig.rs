@@ -55,6 +55,7 @@ impl Rig {
             runtime: "python3.11".into(),
             memory_mb: 128,
             timeout: Duration::from_secs(10),
+            concurrency_max: None,
             tmp_mb: 64,
             variables: Vec::new(),
             code_dir,

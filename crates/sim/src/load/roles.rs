@@ -120,9 +120,7 @@ async fn assume(client: &Client) {
     let Some(credentials) = answer.ok().and_then(|answer| answer.credentials) else { return };
     let (key, token) = (&credentials.access_key_id, &credentials.session_token);
     let caller = match client.credentials.lookup(key, Some(token)).await {
-        Ok(credential) => {
-            apus_kernel::Caller::signed(credential, key.as_str(), client.caller.region.clone())
-        }
+        Ok(credential) => apus_kernel::Caller::signed(credential, key.as_str(), client.caller.region.clone()),
         Err(error) => return client.history.violation(format!("a fresh session is refused: {error:?}")),
     };
     let given_at = client.env.monotonic();

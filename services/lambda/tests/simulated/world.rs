@@ -124,6 +124,7 @@ pub(crate) fn world(
             environments_max: ENVIRONMENTS_MAX,
             waiting_max: WAITING_MAX,
             idle_max: Duration::from_mins(5),
+            freeze_after: None,
         };
         let driver = Arc::new(FakeDriver::new(env.clone(), INIT, responder));
         let compute = Compute::with_driver(env.clone(), driver, limits);

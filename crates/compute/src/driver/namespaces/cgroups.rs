@@ -233,6 +233,14 @@ impl Group {
         }
     }
 
+    /// Lets none of its processes run, or lets them run again.
+    pub(super) fn set_frozen(&self, frozen: bool) -> io::Result<()> {
+        if self.v2 {
+            return write(&self.directories[0].join("cgroup.freeze"), if frozen { "1" } else { "0" });
+        }
+        Ok(())
+    }
+
     /// The directories under the older layout.
     fn v1(&self) -> &[PathBuf; 3] {
         self.directories[..].try_into().expect("the older layout has one directory per controller")

@@ -15,7 +15,7 @@ mod seccomp;
 mod spawner;
 mod watched;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -39,6 +39,8 @@ pub const RUNTIME_API_PORT: u16 = 9001;
 pub const NETWORKS_READY: u32 = 4;
 /// The user of the first sandbox, unless told otherwise: beyond what hosts give to people and services.
 pub const UID_BASE: u32 = 200_000;
+/// The host is short of memory when less than this part of it is left.
+const MEMORY_RESERVE_PART: u64 = 16;
 
 /// How this driver works.
 #[derive(Clone, Debug)]
@@ -151,6 +153,10 @@ impl Driver for NamespaceDriver {
         Box::pin(async { sandbox::start(self.link()?, spec, wiring).await })
     }
 
+    fn is_short_of_memory(&self) -> bool {
+        fs::read_to_string("/proc/meminfo").is_ok_and(|text| is_short(&text))
+    }
+
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let link = {
@@ -164,8 +170,35 @@ impl Driver for NamespaceDriver {
     }
 }
 
+/// Whether `/proc/meminfo` shows that little of the host's memory is left.
+fn is_short(meminfo: &str) -> bool {
+    let kib = |field: &str| {
+        let value = meminfo.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+        value.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    match (kib("MemAvailable"), kib("MemTotal")) {
+        (Some(available), Some(total)) => available < total / MEMORY_RESERVE_PART,
+        _ => false,
+    }
+}
+
 fn text(path: &Path) -> Result<String, StartError> {
     path.to_str()
         .map(str::to_owned)
         .ok_or_else(|| StartError::Host(format!("{} is no UTF-8; choose another directory", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_short;
+
+    #[test]
+    fn a_sixteenth_of_the_memory_is_kept() {
+        let meminfo = |available: u32| {
+            format!("MemTotal:       16000 kB\nMemFree:  1 kB\nMemAvailable:   {available} kB\n")
+        };
+        assert!(!is_short(&meminfo(1_000)));
+        assert!(is_short(&meminfo(999)));
+        assert!(!is_short("MemTotal: 16000 kB\n"), "what is not known is not short");
+    }
 }

@@ -74,6 +74,15 @@ struct NamespaceSandbox {
 }
 
 impl NamespaceSandbox {
+    fn set_frozen(&self, frozen: bool) {
+        // Its group's name may be another's once it has ended.
+        if self.ended.borrow().is_none()
+            && let Err(error) = self.group.set_frozen(frozen)
+        {
+            tracing::warn!(frozen, "a sandbox could not be frozen or thawed: {error}");
+        }
+    }
+
     /// Waits until the sandbox has been built, and returns its listeners.
     async fn standing(&self, control: &AsyncFd<OwnedFd>) -> Result<Vec<OwnedFd>, StartError> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
@@ -134,6 +143,14 @@ impl Sandbox for NamespaceSandbox {
         {
             tracing::warn!("a sandbox keeps the processor weight of its start: {error}");
         }
+    }
+
+    fn freeze(&self) {
+        self.set_frozen(true);
+    }
+
+    fn thaw(&self) {
+        self.set_frozen(false);
     }
 
     fn ended(&self) -> BoxFuture<'_, Exit> {
