@@ -12,6 +12,11 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
+/// Requests allocate on one thread and free on another, which costs the system's allocator a seventh of all
+/// processor time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Sandboxes are started by this binary in another role, before anything else runs in it.
     apus_compute::spawner_main(std::env::args());

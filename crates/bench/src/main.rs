@@ -26,6 +26,10 @@ use crate::options::{Benchmark, Options};
 use crate::scratch::Scratch;
 use crate::table::{Row, Table, load_average};
 
+/// The platform's own, so that what runs in this process is as fast as there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a benchmark may take; a hung one becomes a failed row, and the others still run.
 const BENCHMARK_MAX: Duration = Duration::from_secs(90);
 /// What filling a store may take on top, per MiB.
