@@ -22,9 +22,10 @@ mod tags;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use apus_env::Env;
-use apus_kernel::{Lease, Service};
+use apus_kernel::{AccessRequest, BoxFuture, Lease, Resource, ResourcePolicies, Service};
 use apus_model_sqs::SERVICE;
 use apus_schema::ServiceError;
 use apus_store::Store;
@@ -70,6 +71,27 @@ impl Sqs {
     }
 }
 
+impl ResourcePolicies for Sqs {
+    fn policy<'a>(
+        &'a self,
+        request: &'a AccessRequest<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, ServiceError>> {
+        Box::pin(async move {
+            let Resource::Arn(arn) = &request.resource else { return Ok(None) };
+            let is_own = request.context.caller.principal.account() == Some(request.owner);
+            if !is_own && permissions::is_owners(request.action) {
+                return Ok(None);
+            }
+            let Some(id) = QueueId::named(arn) else { return Ok(None) };
+            match self.lanes.queue(&id).await {
+                Ok(queue) => Ok(queue.attributes.policy.as_deref().map(Arc::from)),
+                Err(JobError::NoQueue) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+}
+
 /// The service on that store, owning its queues under that lease.
 pub fn service(env: Env, store: Store, lease: Lease) -> Service {
     let lanes = QueueLanes::new(env.clone(), store.clone(), lease.clone());
@@ -103,6 +125,7 @@ pub fn service(env: Env, store: Store, lease: Lease) -> Service {
         .operation(start_message_move_task::ACCESS, start_message_move_task::start_message_move_task)
         .operation(tag_queue::ACCESS, tag_queue::tag_queue)
         .operation(untag_queue::ACCESS, untag_queue::untag_queue)
+        .resource_policies()
         .worker("sqs schedule", workers::keep_schedule)
         .build()
 }

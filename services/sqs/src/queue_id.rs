@@ -77,7 +77,14 @@ impl QueueId {
 
     /// The queue that a resource name means.
     pub(crate) fn from_arn(text: &str) -> Option<Self> {
-        let arn: Arn = text.parse().ok().filter(|arn: &Arn| arn.service == "sqs")?;
+        Self::named(&text.parse().ok()?)
+    }
+
+    /// The queue of that resource name.
+    pub(crate) fn named(arn: &Arn) -> Option<Self> {
+        if arn.service != "sqs" {
+            return None;
+        }
         let (account, region) = (arn.account.parse().ok()?, arn.region.parse().ok()?);
         Some(Self { account, region, name: arn.resource.parse().ok()? })
     }
