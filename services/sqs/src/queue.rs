@@ -12,9 +12,9 @@ use crate::store::QueueRecord;
 use crate::tags::{self, TagError, Tags};
 
 /// How long a name rests after its queue was deleted.
-pub(crate) const NAME_RESTS: Duration = Duration::from_secs(60);
+pub(crate) const NAME_RESTS: Duration = Duration::from_mins(1);
 /// How long a queue rests between two purges.
-const PURGE_RESTS: Duration = Duration::from_secs(60);
+const PURGE_RESTS: Duration = Duration::from_mins(1);
 
 /// What is to become of a queue.
 #[derive(Clone, Debug)]

@@ -115,7 +115,7 @@ fn region_of(host: &str) -> Option<&str> {
         [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().find_map(|end| host.strip_suffix(end))?;
     match stem.split_once('.') {
         None if stem == "queue" => Some(Region::DEFAULT),
-        Some(("sqs" | "sqs-fips", region)) | Some((region, "queue")) => Some(region),
+        Some(("sqs" | "sqs-fips", region) | (region, "queue")) => Some(region),
         _ => None,
     }
 }

@@ -128,6 +128,7 @@ impl Inner {
                     moved: 0,
                     to_move: messages.counts().ready,
                     failure: None,
+                    resumes_at_micros: tx.now().as_micros(),
                 };
                 moves.begin(&tx, &task).await?;
                 messages.need_upkeep(&tx, tx.now());

@@ -10,7 +10,7 @@ use crate::receipt::Receipt;
 use crate::store::{DeliveryRecord, Phase};
 
 /// The longest that a message is invisible after one receive, whatever is changed meanwhile.
-const INVISIBLE_MAX: Duration = Duration::from_secs(43_200);
+const INVISIBLE_MAX: Duration = Duration::from_hours(12);
 
 impl Work<'_> {
     /// Deletes messages by the handles of their latest receives. A standard queue lets older handles succeed and deletes

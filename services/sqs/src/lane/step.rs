@@ -176,12 +176,11 @@ impl Inner {
         tx: Tx,
     ) -> Result<Outcome, JobError> {
         self.lease.fence(&tx).await?;
-        let Known { queue, cursors } = match known {
-            Some(known) => known,
-            None => {
-                let queue = store::queue(&tx, &id).await?.ok_or(JobError::NoQueue)?;
-                Known { queue: Arc::new(queue), cursors: Cursors::default() }
-            }
+        let Known { queue, cursors } = if let Some(known) = known {
+            known
+        } else {
+            let queue = store::queue(&tx, &id).await?.ok_or(JobError::NoQueue)?;
+            Known { queue: Arc::new(queue), cursors: Cursors::default() }
         };
         let messages = Messages::load(&tx, &id, &queue, cursors).await?;
         let upkeep_before = messages.upkeep_at();

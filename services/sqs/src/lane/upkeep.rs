@@ -8,7 +8,7 @@ use apus_time::Timestamp;
 
 use super::step::Work;
 use crate::queue_id::QueueId;
-use crate::store::{Arrival, Inbox, MoveRecord, MoveStatus, Moves, Recall, queue};
+use crate::store::{Arrival, DeliveryRecord, Inbox, MoveRecord, MoveStatus, Moves, Recall, queue};
 
 /// The most messages that are looked at in one step: their bodies are read.
 const EXPIRED_MAX: usize = 100;
@@ -50,7 +50,7 @@ impl Work<'_> {
             if let Some(message) = old.message {
                 let delivery = self.messages.delivery(self.tx, old.position).await?;
                 let own = Timestamp::from_micros(message.visible_at_micros);
-                let visible_at = delivery.as_ref().map_or(own, |delivery| delivery.visible_at());
+                let visible_at = delivery.as_ref().map_or(own, DeliveryRecord::visible_at);
                 let received = delivery.is_some();
                 let phase = self.messages.phase(self.tx, old.position, visible_at, received).await?;
                 let group = message.group.as_deref();
@@ -73,15 +73,17 @@ impl Work<'_> {
     async fn go_on_moving(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let moves = Moves::of(self.id, self.queue);
         let Some((number, mut task)) = moves.running(self.tx).await? else { return Ok(None) };
-        let moved_before = task.moved;
-        self.move_some(&mut task).await?;
-        moves.put(self.tx, number, &task);
-        if task.status != MoveStatus::Running {
-            return Ok(None);
+        // The queue may be looked after for another reason meanwhile.
+        if task.resumes_at_micros <= self.messages.now.as_micros() {
+            let moved_before = task.moved;
+            self.move_some(&mut task).await?;
+            let moved = task.moved - moved_before;
+            let pause = task.per_second_max.map_or(0, |rate| moved * 1_000_000 / u64::from(rate.max(1)));
+            task.resumes_at_micros = (self.messages.now + Duration::from_micros(pause)).as_micros();
+            moves.put(self.tx, number, &task);
         }
-        let moved = task.moved - moved_before;
-        let pause = task.per_second_max.map_or(0, |rate| moved * 1_000_000 / u64::from(rate.max(1)));
-        Ok(Some(self.messages.now + Duration::from_micros(pause)))
+        let resumes_at = Timestamp::from_micros(task.resumes_at_micros);
+        Ok((task.status == MoveStatus::Running).then_some(resumes_at))
     }
 
     async fn move_some(&mut self, task: &mut MoveRecord) -> Result<(), StoreError> {

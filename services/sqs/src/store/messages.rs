@@ -226,7 +226,7 @@ impl Messages {
                 self.change_group(tx, group, |groups, tx, record| {
                     groups.join(tx, group, record, position, delayed);
                 })
-                .await?
+                .await?;
             }
             None if delayed => {}
             None => self.put_ready(tx, visible_at, position),
@@ -261,7 +261,7 @@ impl Messages {
                     self.change_group(tx, group, |groups, tx, record| {
                         groups.come_back(tx, group, record, position, phase);
                     })
-                    .await?
+                    .await?;
                 }
                 None => self.put_ready(tx, item.due, position),
             }
@@ -395,7 +395,7 @@ impl Messages {
         self.deliveries.delete(tx, (position,));
         if let Some(group) = group {
             self.change_group(tx, group, |groups, tx, record| {
-                groups.leave(tx, group, record, position, phase)
+                groups.leave(tx, group, record, position, phase);
             })
             .await?;
         }

@@ -34,6 +34,9 @@ pub(crate) struct MoveRecord {
     pub(crate) to_move: u64,
     #[n(7)]
     pub(crate) failure: Option<String>,
+    /// When it goes on, at its rate.
+    #[n(8)]
+    pub(crate) resumes_at_micros: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]

@@ -16,7 +16,7 @@ use super::{QueueRecord, own};
 use crate::queue_id::QueueId;
 
 /// How long a queue remembers.
-pub(crate) const REMEMBERED: Duration = Duration::from_secs(300);
+pub(crate) const REMEMBERED: Duration = Duration::from_mins(5);
 
 const DEDUP: u64 = 0;
 const ATTEMPT: u64 = 1;
