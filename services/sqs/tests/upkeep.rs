@@ -215,3 +215,28 @@ fn no_more_than_120_000_messages_are_in_flight() {
         assert_eq!(receive(1).await.expect("a long poll is told nothing").messages, None);
     });
 }
+
+#[test]
+fn more_becomes_ready_at_once_than_one_step_takes() {
+    run(9, async |env| {
+        let world = World::new(&env, &[]).await;
+        send_many(&world, 2_500).await;
+        let mut handles = Vec::new();
+        for received in join_all((0..250).map(|_| world.receive(10, 10, 0))).await {
+            handles.extend(received.iter().map(handle));
+        }
+        assert_eq!(handles.len(), 2_500);
+        world.pass(10).await;
+        // The last of them wait still where they waited, and are deleted there.
+        for handle in handles.iter().rev().take(100) {
+            world.delete(handle).await;
+        }
+        assert_eq!(world.counts().await, (2_400, 0, 0));
+        let mut again = 0;
+        for received in join_all((0..250).map(|_| world.receive(10, 600, 0))).await {
+            again += received.len();
+        }
+        assert_eq!(again, 2_400);
+        assert_eq!(world.counts().await, (0, 2_400, 0));
+    });
+}
