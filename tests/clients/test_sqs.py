@@ -2,19 +2,16 @@
 
 import hashlib
 import json
+import queue as queues
 import threading
 import time
-import urllib.parse
-import urllib.request
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
-
-ACCOUNT = "000000000000"
+from sqs_calls import ACCOUNT, MISSING, arn, by_query, counts, refused, refused_by_query
 
 
 @pytest.fixture
@@ -25,26 +22,6 @@ def sqs(aws):
 @pytest.fixture
 def queue(sqs, name):
     return sqs.create_queue(QueueName=name)["QueueUrl"]
-
-
-def refused(call, **arguments):
-    """The code, status and message of the refusal that the call must meet."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    response = error.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
-
-
-def by_query(aws, path="/", **parameters):
-    """Sends a request of the query protocol, as older SDKs do; returns status and text."""
-    parameters = {"Version": "2012-11-05", **parameters}
-    request = AWSRequest(
-        "POST", aws.endpoint + path, data=urllib.parse.urlencode(parameters),
-        headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
-    )
-    SigV4Auth(Credentials("test", "test"), "sqs", "us-east-1").add_auth(request)
-    response = URLLib3Session().send(request.prepare())
-    return response.status_code, response.text
 
 
 def test_a_queue_is_made_once_and_found_by_its_name(aws, sqs, name):
@@ -77,13 +54,9 @@ def test_what_a_queue_may_not_be(sqs, name):
         assert message == f"Invalid value for the parameter {attribute}."
     code, status, message = refused(sqs.create_queue, QueueName=name, Attributes={"Colour": "red"})
     assert (code, status, message) == ("InvalidAttributeName", 400, "Unknown Attribute Colour.")
-    for arguments, what in (
-        ({"QueueName": name + ".fifo", "Attributes": {"FifoQueue": "true"}}, "FIFO queues"),
-        ({"QueueName": name, "Attributes": {"RedrivePolicy": "{}"}}, "RedrivePolicy"),
-        ({"QueueName": name, "tags": {"a": "b"}}, "queue tags"),
-    ):
-        code, status, message = refused(sqs.create_queue, **arguments)
-        assert (code, status) == ("NotImplemented", 501) and what in message, message
+    key = {"KmsMasterKeyId": "alias/aws/sqs"}
+    code, status, message = refused(sqs.create_queue, QueueName=name, Attributes=key)
+    assert (code, status) == ("NotImplemented", 501) and "KmsMasterKeyId" in message, message
 
 
 def test_queues_are_listed_by_prefix_and_in_pages(aws, sqs, name):
@@ -231,8 +204,169 @@ def test_older_sdks_speak_the_query_protocol(aws, name):
     assert status == 400 and "<Code>AWS.SimpleQueueService.NonExistentQueue</Code>" in text, text
     status, text = by_query(aws, Action="Frobnicate")
     assert status == 400 and "<Code>InvalidAction</Code>" in text, text
-    status, text = by_query(aws, Action="PurgeQueue", QueueUrl="x")
-    assert status == 501 and "sqs:PurgeQueue" in text, text
+
+
+def test_queue_urls_of_every_form_lead_to_the_queue(aws, sqs, queue, name):
+    sent = sqs.send_message(QueueUrl=queue, MessageBody="x")["MessageId"]
+    for url in (
+        queue, queue + "/", f"/{ACCOUNT}/{name}", name, f"http://localhost:{aws.port}/{ACCOUNT}/{name}",
+        f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{name}", f"https://queue.amazonaws.com/{ACCOUNT}/{name}",
+        f"{aws.endpoint}/{name}", f"{aws.endpoint}/queue/us-east-1/{ACCOUNT}/{name}", arn(name),
+    ):
+        [message] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]
+        assert message["MessageId"] == sent, url
+    for url in (aws.endpoint + "/", f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/{name}"):
+        message = f"The address {url} is not valid for this endpoint."
+        assert refused(sqs.receive_message, QueueUrl=url) == ("InvalidAddress", 400, message)
+        assert refused_by_query(aws, Action="ReceiveMessage", QueueUrl=url) == ("InvalidAddress", 404, message)
+
+
+def entries(*bodies, **members):
+    return [{"Id": str(at), "MessageBody": body, **members} for at, body in enumerate(bodies)]
+
+
+def test_a_batch_succeeds_and_fails_entry_by_entry(sqs, queue):
+    value = {"k": {"DataType": "String", "StringValue": "v"}}
+    batch = [
+        {"Id": "plain", "MessageBody": "one"},
+        {"Id": "attributes", "MessageBody": "two", "MessageAttributes": value},
+        {"Id": "traced", "MessageBody": "three",
+         "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1"}}},
+        {"Id": "broken", "MessageBody": "\x00"},
+        {"Id": "late", "MessageBody": "x", "DelaySeconds": 901},
+    ]
+    sent = sqs.send_message_batch(QueueUrl=queue, Entries=batch)
+    assert [one["Id"] for one in sent["Successful"]] == ["plain", "attributes", "traced"]
+    assert sent["Successful"][0]["MD5OfMessageBody"] == hashlib.md5(b"one").hexdigest()
+    assert "MD5OfMessageAttributes" in sent["Successful"][1] and "MD5OfMessageSystemAttributes" in sent["Successful"][2]
+    failed = {one["Id"]: one for one in sent["Failed"]}
+    assert failed["broken"]["Code"] == "InvalidMessageContents" and failed["broken"]["SenderFault"] is True
+    assert failed["late"] == {
+        "Id": "late", "SenderFault": True, "Code": "InvalidParameterValue",
+        "Message": "Value 901 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900."}
+    got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["AWSTraceHeader"])
+    messages = got["Messages"]
+    assert [message["Body"] for message in messages] == ["one", "two", "three"]
+    assert messages[2]["Attributes"] == {"AWSTraceHeader": "Root=1"}
+    handles = [{"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]} for at, message in enumerate(messages)]
+    nonsense = {"Id": "nonsense", "ReceiptHandle": "nonsense"}
+    changed = sqs.change_message_visibility_batch(
+        QueueUrl=queue, Entries=[{**handles[0], "VisibilityTimeout": 0}, {**handles[1], "VisibilityTimeout": 43_201},
+                                 {**nonsense, "VisibilityTimeout": 1}])
+    assert changed["Successful"] == [{"Id": "0"}]
+    assert {one["Id"]: one["Code"] for one in changed["Failed"]} == {
+        "1": "InvalidParameterValue", "nonsense": "ReceiptHandleIsInvalid"}
+    assert [message["Body"] for message in sqs.receive_message(QueueUrl=queue)["Messages"]] == ["one"]
+    deleted = sqs.delete_message_batch(QueueUrl=queue, Entries=[*handles[1:], nonsense])
+    assert deleted["Successful"] == [{"Id": "1"}, {"Id": "2"}]
+    assert deleted["Failed"] == [{
+        "Id": "nonsense", "SenderFault": True, "Code": "ReceiptHandleIsInvalid",
+        "Message": 'The input receipt handle "nonsense" is not a valid receipt handle.'}]
+
+
+def test_a_batch_is_refused_as_a_whole(aws, sqs, queue):
+    def send(batch):
+        return refused(sqs.send_message_batch, QueueUrl=queue, Entries=batch)
+
+    prefix = "AWS.SimpleQueueService."
+    for call, entry in (
+        (sqs.send_message_batch, "SendMessageBatchRequestEntry"),
+        (sqs.delete_message_batch, "DeleteMessageBatchRequestEntry"),
+        (sqs.change_message_visibility_batch, "ChangeMessageVisibilityBatchRequestEntry"),
+    ):
+        message = f"There should be at least one {entry} in the request."
+        assert refused(call, QueueUrl=queue, Entries=[]) == (prefix + "EmptyBatchRequest", 400, message)
+    message = "Maximum number of entries per request are 10. You have sent 11."
+    assert send(entries(*"abcdefghijk")) == (prefix + "TooManyEntriesInBatchRequest", 400, message)
+    same = [{"Id": "a", "MessageBody": "x"}, {"Id": "a", "MessageBody": "y"}]
+    assert send(same) == (prefix + "BatchEntryIdsNotDistinct", 400, "Id a repeated.")
+    message = ("A batch entry id can only contain alphanumeric characters, hyphens and underscores. "
+               "It can be at most 80 letters long.")
+    assert send([{"Id": "a b", "MessageBody": "x"}]) == (prefix + "InvalidBatchEntryId", 400, message)
+    message = "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes."
+    assert send(entries("x" * 1_048_576, "y")) == (prefix + "BatchRequestTooLong", 400, message)
+    assert refused(sqs.send_message_batch, QueueUrl=queue + "x", Entries=entries("x")) == MISSING
+    parameters = {"Action": "SendMessageBatch", "QueueUrl": queue}
+    for at in (1, 2):
+        parameters |= {f"SendMessageBatchRequestEntry.{at}.Id": "a", f"SendMessageBatchRequestEntry.{at}.MessageBody": "x"}
+    assert refused_by_query(aws, **parameters) == (prefix + "BatchEntryIdsNotDistinct", 400, "Id a repeated.")
+    parameters["SendMessageBatchRequestEntry.2.Id"] = "b"
+    status, text = by_query(aws, **parameters)
+    assert status == 200 and text.count("<SendMessageBatchResultEntry>") == 2, text
+
+
+def test_visibility_is_changed_while_a_message_is_in_flight(aws, sqs, queue):
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    [message] = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)["Messages"]
+    handle = message["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=300)
+    assert counts(sqs, queue) == (0, 1, 0)
+    code, status, message = refused(
+        sqs.change_message_visibility, QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=43_200)
+    assert (code, status) == ("InvalidParameterValue", 400)
+    assert message == ("Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the "
+                       "message is beyond the limit [43200 seconds]")
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=0)
+    assert counts(sqs, queue) == (1, 0, 0)
+    expected = ("AWS.SimpleQueueService.MessageNotInflight", 400, "The specified message isn't in flight.")
+    assert refused(sqs.change_message_visibility, QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=1) == expected
+    assert refused_by_query(aws, Action="ChangeMessageVisibility", QueueUrl=queue, ReceiptHandle=handle,
+                            VisibilityTimeout="1") == expected
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=handle)
+    code, status, message = refused(
+        sqs.change_message_visibility, QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=1)
+    assert (code, status) == ("InvalidParameterValue", 400)
+    assert message.endswith("Message does not exist or is not available for visibility timeout change.")
+    code, status, _ = refused(sqs.change_message_visibility, QueueUrl=queue, ReceiptHandle="x", VisibilityTimeout=1)
+    assert (code, status) == ("ReceiptHandleIsInvalid", 400)
+    code, status, _ = refused_by_query(
+        aws, Action="ChangeMessageVisibility", QueueUrl=queue, ReceiptHandle="x", VisibilityTimeout="1")
+    assert (code, status) == ("ReceiptHandleIsInvalid", 404)
+
+
+def test_handles_of_another_queue_are_refused(sqs, queue, name):
+    other = sqs.create_queue(QueueName=name + "-other")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    handle = message["ReceiptHandle"]
+    expected = ("ReceiptHandleIsInvalid", 400, f'The input receipt handle "{handle}" is not a valid receipt handle.')
+    assert refused(sqs.delete_message, QueueUrl=other, ReceiptHandle=handle) == expected
+
+
+def test_the_event_processor_publishes_polls_and_deletes(aws, sqs, queue):
+    """Events with their type as an attribute, consumers on polls of twenty seconds, each event handled and deleted."""
+    events = [(kind, number) for number in range(6) for kind in ("created", "updated")]
+    handled = queues.Queue()
+
+    def publish(kind, number):
+        sqs.send_message(
+            QueueUrl=queue, MessageBody=json.dumps({"type": kind, "number": number}),
+            MessageAttributes={"EventType": {"DataType": "String", "StringValue": kind}})
+
+    def consume():
+        client = aws.client("sqs")
+        while True:
+            got = client.receive_message(
+                QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=20, MessageAttributeNames=["EventType"])
+            for message in got.get("Messages", []):
+                event = json.loads(message["Body"])
+                client.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                if event["type"] == "end":
+                    return
+                assert message["MessageAttributes"]["EventType"]["StringValue"] == event["type"]
+                handled.put((event["type"], event["number"]))
+
+    consumers = [threading.Thread(target=consume, daemon=True) for _ in range(3)]
+    for consumer in consumers:
+        consumer.start()
+    for kind, number in events:
+        publish(kind, number)
+    assert sorted(handled.get(timeout=60) for _ in events) == sorted(events)
+    while any(consumer.is_alive() for consumer in consumers):
+        publish("end", 0)
+        consumers[0].join(timeout=0.2)
+    # What nobody took is one of the ends: each event was handled once.
+    assert handled.empty()
 
 
 def test_malformed_bodies_are_refused(aws, queue):

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-gateway", &["apus-env", "apus-kernel", "apus-schema", "apus-time", "apus-wire"]),
     ("apus-service-iam", &["apus-policy", SERVICE]),
     ("apus-service-lambda", &["apus-compute", SERVICE]),
+    ("apus-service-sqs", &["apus-policy", SERVICE]),
     ("apus-service-sts", &["apus-policy", SERVICE]),
     ("apus-service-*", &[SERVICE]),
     ("apus", &["apus-*"]),
@@ -186,7 +187,7 @@ mod tests {
         check("apus-service-sqs", "apus-service-lambda", false, false);
         check("apus-service-sqs", "apus-service-lambda", true, false);
         check("apus-service-sqs", "apus-compute", false, false);
-        check("apus-service-sqs", "apus-policy", false, false);
+        check("apus-service-s3", "apus-policy", false, false);
         check("apus-service-sqs", "apus-wire", false, false);
         check("apus-kernel", "apus-gateway", false, false);
         check("apus-wire", "apus-store", false, false);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use apus_schema::{Operation, ServiceError};
 
@@ -90,6 +91,16 @@ impl<'a> AccessRequest<'a> {
         let owner = named.unwrap_or(context.caller.account);
         Self { context, action, resource, owner, resource_policy: None, conditions: BTreeMap::new() }
     }
+}
+
+/// A service whose resources have policies of their own: the door has them decide before a handler runs.
+pub trait ResourcePolicies: Send + Sync + 'static {
+    /// The policy of the resource that is asked for, as JSON. Nothing where it has none, where there is no such
+    /// resource, and where its policy has no say in that action.
+    fn policy<'a>(
+        &'a self,
+        request: &'a AccessRequest<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, ServiceError>>;
 }
 
 /// Decides whether a call is allowed. A denial is the error that the caller reads.

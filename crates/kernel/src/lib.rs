@@ -20,7 +20,7 @@ mod platform;
 mod scope;
 mod service;
 
-pub use access::{Access, AccessRequest, Authorizer, BoxFuture, Resource, ResourcePolicy};
+pub use access::{Access, AccessRequest, Authorizer, BoxFuture, Resource, ResourcePolicies, ResourcePolicy};
 pub use caller::{Caller, Principal};
 pub use context::{Context, Origin};
 pub use front::{Claims, HttpFront};

@@ -11,10 +11,10 @@ use apus_env::{Env, Task};
 use apus_schema::{Common, Fields, Operation, OperationSchema, ServiceError, ServiceSchema, Structure};
 use tracing::{debug, error};
 
-use crate::access::{AccessRequest, Authorizer};
+use crate::access::{AccessRequest, Authorizer, ResourcePolicies};
 use crate::meter::{Count, Meter};
 use crate::service::{Implementation, Prepared, Worker};
-use crate::{Caller, Context, HttpFront, Origin, Resource, Service};
+use crate::{Caller, Context, HttpFront, Origin, Resource, ResourcePolicy, Service};
 
 /// The platform: the services that are mounted, and the door to them. Clones are handles to the same one.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ struct Inner {
     env: Env,
     services: BTreeMap<&'static str, &'static ServiceSchema>,
     implementations: BTreeMap<(&'static str, &'static str), Implementation>,
+    /// By the service that the names of their resources begin with.
+    policies: BTreeMap<&'static str, Arc<dyn ResourcePolicies>>,
     fronts: Vec<Arc<dyn HttpFront>>,
     authorizer: Box<dyn Authorizer>,
     meter: Meter,
@@ -41,6 +43,7 @@ impl Platform {
     ) -> Self {
         let mut schemas = BTreeMap::new();
         let mut implementations = BTreeMap::new();
+        let mut policies = BTreeMap::new();
         let mut mounted: Vec<Arc<dyn HttpFront>> = Vec::new();
         let mut mount = |front: Arc<dyn HttpFront>| {
             let rival = mounted.iter().find(|other| other.claims().overlaps(&front.claims()));
@@ -55,6 +58,7 @@ impl Platform {
             for one in service.implementations {
                 implementations.insert((name, one.schema.name), one);
             }
+            policies.extend(service.policies.map(|own| (name, own)));
             service.fronts.into_iter().for_each(&mut mount);
             workers.extend(service.workers);
         }
@@ -62,6 +66,7 @@ impl Platform {
             env,
             services: schemas,
             implementations,
+            policies,
             fronts: mounted,
             authorizer: Box::new(authorizer),
             meter: Meter::default(),
@@ -167,7 +172,8 @@ impl Platform {
         run(context).await
     }
 
-    /// Asks for permission on every resource. A handler asks itself for what only it can know.
+    /// Asks for permission on every resource, with the resource's own policy where its service keeps policies. A
+    /// handler asks itself for what only it can know.
     pub async fn authorize(
         &self,
         context: &Context,
@@ -183,9 +189,21 @@ impl Platform {
             });
         }
         for resource in resources {
-            self.permit(&AccessRequest::new(context, action, resource)).await?;
+            let mut request = AccessRequest::new(context, action, resource);
+            let policy = self.resource_policy(&request).await?;
+            request.resource_policy =
+                policy.as_deref().map(|document| ResourcePolicy { document, must_allow: false });
+            self.permit(&request).await?;
         }
         Ok(())
+    }
+
+    async fn resource_policy(&self, request: &AccessRequest<'_>) -> Result<Option<Arc<str>>, ServiceError> {
+        let Resource::Arn(arn) = &request.resource else { return Ok(None) };
+        match self.0.policies.get(arn.service.as_str()) {
+            Some(policies) => policies.policy(request).await,
+            None => Ok(None),
+        }
     }
 
     /// Asks for permission with what only a handler knows: a resource's policy or owner, the service's condition keys.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use apus_schema::{Fields, Mismatch, Operation, OperationSchema, ServiceError, ServiceSchema, Structure};
 
-use crate::access::BoxFuture;
+use crate::access::{BoxFuture, ResourcePolicies};
 use crate::{Access, Caller, Context, HttpFront, Platform, Resource};
 
 /// A service's registration table.
@@ -14,6 +14,7 @@ pub struct Service {
     pub(crate) implementations: Vec<Implementation>,
     pub(crate) fronts: Vec<Arc<dyn HttpFront>>,
     pub(crate) workers: Vec<Worker>,
+    pub(crate) policies: Option<Arc<dyn ResourcePolicies>>,
 }
 
 /// A background step of a service, started with the platform.
@@ -32,7 +33,8 @@ pub(crate) struct Implementation {
 impl Service {
     /// A service with that model and that state, which every handler is passed.
     pub fn of<S: Send + Sync + 'static>(schema: &'static ServiceSchema, state: S) -> Builder<S> {
-        let service = Self { schema, implementations: Vec::new(), fronts: Vec::new(), workers: Vec::new() };
+        let (implementations, fronts, workers) = (Vec::new(), Vec::new(), Vec::new());
+        let service = Self { schema, implementations, fronts, workers, policies: None };
         Builder { service, state: Arc::new(state) }
     }
 
@@ -91,6 +93,16 @@ impl<S: Send + Sync + 'static> Builder<S> {
         let state = Arc::clone(&self.state);
         let start = Box::new(move |platform| Box::pin(start(state, platform)) as BoxFuture<'static, ()>);
         self.service.workers.push(Worker { name, start });
+        self
+    }
+
+    /// Has the policies of the service's resources decide about calls that touch them.
+    #[must_use]
+    pub fn resource_policies(mut self) -> Self
+    where
+        S: ResourcePolicies,
+    {
+        self.service.policies = Some(Arc::clone(&self.state) as Arc<_>);
         self
     }
 

@@ -64,7 +64,7 @@ pub use layers::queue::Queue;
 pub use layers::table::Table;
 pub use metrics::StoreMetrics;
 pub use range::{Direction, Range};
-pub use record::Record;
+pub use record::{Record, decode, encode};
 pub use store::Store;
 pub use tx::{Position, Tx};
 pub use watch::Watch;

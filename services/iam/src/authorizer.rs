@@ -18,7 +18,7 @@ use apus_schema::{Common, ServiceError};
 use apus_store::Store;
 use tracing::warn;
 
-use crate::parsed::{Named, ParsedPolicies};
+use crate::parsed::{Named, ParsedDocuments, ParsedPolicies};
 use crate::role::{ROOT_PATH, role_arn};
 use crate::{platform_services, store};
 
@@ -37,6 +37,7 @@ pub struct IamAuthorizer {
     store: Store,
     mode: Mode,
     parsed: ParsedPolicies,
+    documents: ParsedDocuments,
 }
 
 /// The authorizer of an instance. [`Mode::Soft`] is announced here, for it lets everybody do everything.
@@ -44,7 +45,7 @@ pub fn authorizer(store: Store, mode: Mode) -> IamAuthorizer {
     if mode == Mode::Soft {
         warn!("permissions are not enforced (--iam soft): denials are logged and the calls go on");
     }
-    IamAuthorizer { store, mode, parsed: ParsedPolicies::default() }
+    IamAuthorizer { store, mode, parsed: ParsedPolicies::default(), documents: ParsedDocuments::default() }
 }
 
 impl Authorizer for IamAuthorizer {
@@ -86,12 +87,12 @@ impl IamAuthorizer {
         let asker = self.asker(principal).await?;
         let session = request.context.caller.session_policy.as_deref();
         let session = session.map(|text| read(text, Kind::Identity)).transpose()?;
-        let resource = request.resource_policy.map(|own| read(own.document, kind(own))).transpose()?;
+        let resource = request.resource_policy.map(|own| self.resource_policy(own)).transpose()?;
         let identity: Vec<_> = asker.policies.iter().map(Named::attached).collect();
         let session = session.as_ref().map(|policy| [Attached { name: "session", policy }]);
         let policies = Policies {
             identity: &identity,
-            resource: resource.as_ref().map(|policy| Attached { name: "resource", policy }),
+            resource: resource.as_deref().map(|policy| Attached { name: "resource", policy }),
             resource_rule: rule(request.resource_policy),
             session: session.as_ref().map(<[_; 1]>::as_slice),
             ..Policies::default()
@@ -125,6 +126,13 @@ impl IamAuthorizer {
             };
             sentences(message, second)
         }))
+    }
+
+    fn resource_policy(&self, own: ResourcePolicy<'_>) -> Result<Arc<Policy>, ServiceError> {
+        if own.must_allow {
+            return read(own.document, Kind::Trust).map(Arc::new);
+        }
+        self.documents.of(own.document).map_err(ServiceError::internal)
     }
 
     async fn asker(&self, principal: &Principal) -> Result<Asker, ServiceError> {
@@ -178,10 +186,6 @@ fn is_own_root(request: &AccessRequest<'_>) -> bool {
 fn read(text: &str, kind: Kind) -> Result<Policy, ServiceError> {
     // It was checked when it came: what cannot be read now allows nothing.
     Policy::parse(text, kind, Limits::NONE).map_err(ServiceError::internal)
-}
-
-fn kind(own: ResourcePolicy<'_>) -> Kind {
-    if own.must_allow { Kind::Trust } else { Kind::Resource }
 }
 
 fn rule(own: Option<ResourcePolicy<'_>>) -> ResourceRule {

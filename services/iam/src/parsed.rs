@@ -1,4 +1,4 @@
-//! The parsed form of roles' policies, kept so that a call costs no parsing.
+//! The parsed form of policies, kept so that a call costs no parsing: roles' by revision, resources' by their text.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,9 @@ use crate::role::Role;
 
 /// Roles whose policies are kept parsed; one more, and all are forgotten and parsed again as they are asked for.
 const ROLES_MAX: usize = 4_096;
+
+/// Resources' policies that are kept parsed, with the same end.
+const DOCUMENTS_MAX: usize = 4_096;
 
 /// An inline policy under its name.
 pub(crate) struct Named {
@@ -48,6 +51,26 @@ impl ParsedPolicies {
         let parsed = Parsed { revision: role.revision, policies: Arc::clone(&policies) };
         kept.insert(role.id.clone(), parsed);
         Ok(policies)
+    }
+}
+
+/// Resources' policies, by their text.
+#[derive(Default)]
+pub(crate) struct ParsedDocuments(Mutex<HashMap<String, Arc<Policy>>>);
+
+impl ParsedDocuments {
+    /// The policy of a resource.
+    pub(crate) fn of(&self, document: &str) -> Result<Arc<Policy>, ParseError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = kept.get(document) {
+            return Ok(Arc::clone(policy));
+        }
+        let policy = Arc::new(Policy::parse(document, Kind::Resource, Limits::NONE)?);
+        if kept.len() >= DOCUMENTS_MAX {
+            kept.clear();
+        }
+        kept.insert(document.to_owned(), Arc::clone(&policy));
+        Ok(policy)
     }
 }
 

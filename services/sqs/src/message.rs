@@ -1,14 +1,16 @@
-//! A message: what may stand in it, and the digests that clients check.
+//! A message: what may stand in it.
 
 use std::collections::BTreeMap;
 
-use md5::{Digest, Md5};
 use minicbor::{Decode, Encode};
 
 /// The most attributes of a message.
 pub(crate) const ATTRIBUTES_MAX: usize = 10;
 /// The longest name of an attribute, in characters.
 const ATTRIBUTE_NAME_MAX: usize = 256;
+
+/// The longest deduplication id, group or attempt id.
+const ID_LENGTH_MAX: usize = 128;
 
 /// One attribute of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -67,12 +69,26 @@ pub(crate) fn check(
     if attributes.len() > ATTRIBUTES_MAX {
         return Err(MessageError::TooManyAttributes(attributes.len()));
     }
-    let mut bytes = body.len();
     for (name, attribute) in attributes {
         attribute.check(name)?;
-        bytes += name.len() + attribute.data_type.len() + attribute.value.as_bytes().len();
     }
-    if bytes > bytes_max as usize { Err(MessageError::TooLong { bytes_max }) } else { Ok(()) }
+    if size(body, attributes) > bytes_max as usize {
+        Err(MessageError::TooLong { bytes_max })
+    } else {
+        Ok(())
+    }
+}
+
+/// What a message counts, in bytes: body, and names, types and values of its attributes.
+pub(crate) fn size(body: &str, attributes: &BTreeMap<String, Attribute>) -> usize {
+    let attributes = attributes.iter();
+    body.len()
+        + attributes.map(|(name, one)| name.len() + one.data_type.len() + one.value.len()).sum::<usize>()
+}
+
+/// Whether a text may be a deduplication id, a group or an attempt: 1 to 128 letters, digits and signs.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF`, as the API reference of
@@ -124,51 +140,24 @@ fn is_number(text: &str) -> bool {
 }
 
 impl AttributeValue {
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::String(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
     /// How the digest tells the two kinds apart.
-    fn transport(&self) -> u8 {
+    pub(crate) fn transport(&self) -> u8 {
         match self {
             Self::String(_) => 1,
             Self::Binary(_) => 2,
         }
     }
-}
-
-/// `MD5OfMessageBody`.
-pub(crate) fn md5_of_body(body: &str) -> String {
-    hex(Md5::digest(body.as_bytes()).as_ref())
-}
-
-/// `MD5OfMessageAttributes`, as the developer guide's "Calculating the MD5 message digest for message
-/// attributes" describes it; nothing where there are none.
-pub(crate) fn md5_of_attributes(attributes: &BTreeMap<String, Attribute>) -> Option<String> {
-    if attributes.is_empty() {
-        return None;
-    }
-    let mut text = Vec::new();
-    let part = |text: &mut Vec<u8>, bytes: &[u8]| {
-        text.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-        text.extend_from_slice(bytes);
-    };
-    for (name, attribute) in attributes {
-        part(&mut text, name.as_bytes());
-        part(&mut text, attribute.data_type.as_bytes());
-        text.push(attribute.value.transport());
-        part(&mut text, attribute.value.as_bytes());
-    }
-    Some(hex(Md5::digest(&text).as_ref()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -181,20 +170,6 @@ mod tests {
 
     fn check_one(name: &str, attribute: Attribute) -> Result<(), MessageError> {
         check("x", &BTreeMap::from([(name.to_owned(), attribute)]), 1_024)
-    }
-
-    #[test]
-    fn digests_are_those_that_clients_compute() {
-        assert_eq!(md5_of_body("hello"), "5d41402abc4b2a76b9719d911017c592");
-        let attributes = BTreeMap::from([
-            ("EventType".to_owned(), string("String", "signup")),
-            (
-                "raw".to_owned(),
-                Attribute { data_type: "Binary".into(), value: AttributeValue::Binary(vec![0, 255]) },
-            ),
-        ]);
-        assert_eq!(md5_of_attributes(&BTreeMap::new()), None);
-        assert_eq!(md5_of_attributes(&attributes).as_deref(), Some("88895757317549e7cb7465f0bde466b5"));
     }
 
     #[test]

@@ -1,199 +1,161 @@
-//! A queue: its name, its URL, its attributes and their bounds.
-//!
-//! Bounds and defaults are those of the API reference of `CreateQueue`.
+//! A queue as a thing that is made, changed, purged and deleted: the rules, given what is there and what time it is.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use apus_kernel::{AccountId, Arn, Region};
-use minicbor::{Decode, Encode};
+use apus_time::Timestamp;
 
-/// A queue's name: 1 to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in `.fifo`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QueueName(String);
+use crate::attributes::{AttributeError, Attributes};
+use crate::permissions::{self, Permission, PermissionError};
+use crate::queue_id::QueueId;
+use crate::store::QueueRecord;
+use crate::tags::{self, TagError, Tags};
 
-/// A text that is no queue's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidName;
+/// How long a name rests after its queue was deleted.
+pub(crate) const NAME_RESTS: Duration = Duration::from_mins(1);
+/// How long a queue rests between two purges.
+const PURGE_RESTS: Duration = Duration::from_mins(1);
 
-impl QueueName {
-    const LENGTH_MAX: usize = 80;
-    const FIFO_SUFFIX: &str = ".fifo";
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the name is a FIFO queue's.
-    pub(crate) fn is_fifo(&self) -> bool {
-        self.0.ends_with(Self::FIFO_SUFFIX)
-    }
+/// What is to become of a queue.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    /// Make it, with a number of its own; or find it with the same values of the attributes that are given.
+    Create {
+        number: u64,
+        given: BTreeMap<String, String>,
+        tags: Tags,
+    },
+    SetAttributes(BTreeMap<String, String>),
+    Tag(Tags),
+    Untag(Vec<String>),
+    AddPermission(Permission),
+    RemovePermission(String),
+    Purge,
+    Delete,
 }
 
-impl FromStr for QueueName {
-    type Err = InvalidName;
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let stem = text.strip_suffix(Self::FIFO_SUFFIX).unwrap_or(text);
-        let valid = !stem.is_empty()
-            && text.len() <= Self::LENGTH_MAX
-            && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName) }
-    }
-}
-
-impl fmt::Display for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A queue's place: the account and region that it lives in, and its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QueueId {
-    pub(crate) account: AccountId,
-    pub(crate) region: Region,
-    pub(crate) name: QueueName,
-}
-
-impl QueueId {
-    /// The queue that a URL means, for a caller in that region. SDKs send every form in which they were
-    /// given one; what counts are the last two segments, account and name.
-    pub(crate) fn from_url(url: &str, region: &Region) -> Result<Self, InvalidName> {
-        let path =
-            url.split_once("://").map_or(url, |(_scheme, rest)| rest.split_once('/').map_or("", |x| x.1));
-        let path = path.trim_end_matches('/');
-        let (before, name) = path.rsplit_once('/').ok_or(InvalidName)?;
-        let account = before.rsplit('/').next().unwrap_or(before);
-        let account = account.parse().map_err(|_| InvalidName)?;
-        Ok(Self { account, region: region.clone(), name: name.parse()? })
-    }
-
-    /// The URL that clients reach the queue at, below the platform's own.
-    pub(crate) fn url(&self, base_url: &str) -> String {
-        format!("{base_url}/{}/{}", self.account, self.name)
-    }
-
-    pub(crate) fn arn(&self) -> Arn {
-        Arn::regional("sqs", &self.region, self.account, self.name.as_str())
-    }
-}
-
-/// The attributes of a queue that can be set.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Attributes {
-    #[n(0)]
-    pub(crate) visibility_timeout_secs: u32,
-    #[n(1)]
-    pub(crate) delay_secs: u32,
-    #[n(2)]
-    pub(crate) retention_secs: u32,
-    #[n(3)]
-    pub(crate) message_bytes_max: u32,
-    #[n(4)]
-    pub(crate) receive_wait_secs: u32,
-}
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self {
-            visibility_timeout_secs: 30,
-            delay_secs: 0,
-            retention_secs: 345_600,
-            message_bytes_max: 1_048_576,
-            receive_wait_secs: 0,
-        }
-    }
-}
-
-/// Why attributes are refused.
+/// What a command comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AttributeError {
-    /// SQS has no attribute of that name.
-    Unknown(String),
-    /// SQS has it; Apus does not support it.
-    NotSupported(String),
-    /// It cannot be set.
-    ReadOnly(String),
-    /// Not a number, or out of bounds.
-    Invalid(&'static str),
+pub(crate) enum Change {
+    /// It is as it should be.
+    Keep,
+    Put(QueueRecord),
+    /// As [`Self::Put`], and the messages that there are go.
+    Empty(QueueRecord),
+    Delete,
 }
 
-/// Name, bounds and place of each attribute that can be set.
-type Bounds = (&'static str, u32, u32, fn(&mut Attributes) -> &mut u32);
-const BOUNDS: [Bounds; 5] = [
-    ("VisibilityTimeout", 0, 43_200, |a| &mut a.visibility_timeout_secs),
-    ("DelaySeconds", 0, 900, |a| &mut a.delay_secs),
-    ("MessageRetentionPeriod", 60, 1_209_600, |a| &mut a.retention_secs),
-    ("MaximumMessageSize", 1_024, 1_048_576, |a| &mut a.message_bytes_max),
-    ("ReceiveMessageWaitTimeSeconds", 0, 20, |a| &mut a.receive_wait_secs),
-];
-const NOT_SUPPORTED: [&str; 10] = [
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoQueue",
-    "FifoThroughputLimit",
-    "KmsDataKeyReusePeriodSeconds",
-    "KmsMasterKeyId",
-    "Policy",
-    "RedriveAllowPolicy",
-    "RedrivePolicy",
-    "SqsManagedSseEnabled",
-];
-const READ_ONLY: [&str; 6] = [
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesDelayed",
-    "ApproximateNumberOfMessagesNotVisible",
-    "CreatedTimestamp",
-    "LastModifiedTimestamp",
-    "QueueArn",
-];
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommandError {
+    NoQueue,
+    /// It is there with another value of that attribute.
+    Exists(String),
+    DeletedRecently,
+    /// The queue of that name was purged less than a minute ago.
+    PurgeInProgress(String),
+    Attribute(AttributeError),
+    Tag(TagError),
+    Permission(PermissionError),
+}
 
-impl Attributes {
-    /// The defaults, with these set.
-    pub(crate) fn from_request(set: &BTreeMap<String, String>) -> Result<Self, AttributeError> {
-        let mut attributes = Self::default();
-        for (name, value) in set {
-            attributes.set(name, value)?;
+/// What a command means for the queue, if there is one; `deleted_at` is when the last of its name was deleted.
+pub(crate) fn decide(
+    command: &Command,
+    id: &QueueId,
+    queue: Option<&QueueRecord>,
+    deleted_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Change, CommandError> {
+    if let Command::Create { number, given, tags } = command {
+        return create(*number, given, tags, id, queue, deleted_at, now);
+    }
+    let queue = queue.ok_or(CommandError::NoQueue)?;
+    let modified = |attributes: Attributes| {
+        Change::Put(QueueRecord { attributes, modified_at_micros: now.as_micros(), ..queue.clone() })
+    };
+    let tagged = |tags: Tags| Change::Put(QueueRecord { tags, ..queue.clone() });
+    let own = &queue.attributes;
+    Ok(match command {
+        Command::Create { .. } => Change::Keep,
+        Command::SetAttributes(given) => modified(own.with(given)?),
+        Command::Tag(given) => tagged(tags::added(&queue.tags, given)?),
+        Command::Untag(keys) => {
+            let mut tags = queue.tags.clone();
+            tags.retain(|key, _| !keys.contains(key));
+            tagged(tags)
         }
-        Ok(attributes)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), AttributeError> {
-        if let Some((name, min, max, place)) = BOUNDS.iter().find(|bounds| bounds.0 == name) {
-            let number = value.parse().ok().filter(|number| (*min..=*max).contains(number));
-            *place(self) = number.ok_or(AttributeError::Invalid(name))?;
-            return Ok(());
+        Command::AddPermission(permission) => {
+            let policy = Some(permission.added_to(own.policy.as_deref(), id)?);
+            modified(Attributes { policy, ..own.clone() })
         }
-        Err(match name {
-            _ if NOT_SUPPORTED.contains(&name) => AttributeError::NotSupported(name.into()),
-            _ if READ_ONLY.contains(&name) => AttributeError::ReadOnly(name.into()),
-            _ => AttributeError::Unknown(name.into()),
-        })
-    }
+        Command::RemovePermission(label) => {
+            let policy = permissions::removed_from(own.policy.as_deref(), label)?;
+            modified(Attributes { policy, ..own.clone() })
+        }
+        Command::Purge => {
+            let last = queue.purged_at_micros.map(Timestamp::from_micros);
+            if last.is_some_and(|last| now < last + PURGE_RESTS) {
+                return Err(CommandError::PurgeInProgress(id.name.to_string()));
+            }
+            let generation = queue.generation + 1;
+            Change::Empty(QueueRecord {
+                generation,
+                purged_at_micros: Some(now.as_micros()),
+                ..queue.clone()
+            })
+        }
+        Command::Delete => Change::Delete,
+    })
+}
 
-    /// The first attribute whose value differs, by name.
-    pub(crate) fn difference(&self, other: &Self) -> Option<&'static str> {
-        let (mut own, mut others) = (self.clone(), other.clone());
-        BOUNDS.iter().find(|bounds| *bounds.3(&mut own) != *bounds.3(&mut others)).map(|bounds| bounds.0)
+fn create(
+    number: u64,
+    given: &BTreeMap<String, String>,
+    tags: &Tags,
+    id: &QueueId,
+    queue: Option<&QueueRecord>,
+    deleted_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Change, CommandError> {
+    let attributes = Attributes::for_new(id.name.is_fifo(), given)?;
+    let tags = tags::added(&Tags::new(), tags)?;
+    if let Some(queue) = queue {
+        return match queue.attributes.difference(&attributes, given.keys()) {
+            Some(name) => Err(CommandError::Exists(name.into())),
+            None => Ok(Change::Keep),
+        };
     }
-
-    pub(crate) fn visibility_timeout(&self) -> Duration {
-        Duration::from_secs(self.visibility_timeout_secs.into())
+    if deleted_at.is_some_and(|deleted_at| now < deleted_at + NAME_RESTS) {
+        return Err(CommandError::DeletedRecently);
     }
+    let now = now.as_micros();
+    Ok(Change::Put(QueueRecord {
+        number,
+        attributes,
+        created_at_micros: now,
+        modified_at_micros: now,
+        generation: 0,
+        tags,
+        purged_at_micros: None,
+    }))
+}
 
-    pub(crate) fn delay(&self) -> Duration {
-        Duration::from_secs(self.delay_secs.into())
+impl From<AttributeError> for CommandError {
+    fn from(error: AttributeError) -> Self {
+        Self::Attribute(error)
     }
+}
 
-    pub(crate) fn retention(&self) -> Duration {
-        Duration::from_secs(self.retention_secs.into())
+impl From<TagError> for CommandError {
+    fn from(error: TagError) -> Self {
+        Self::Tag(error)
     }
+}
 
-    pub(crate) fn receive_wait(&self) -> Duration {
-        Duration::from_secs(self.receive_wait_secs.into())
+impl From<PermissionError> for CommandError {
+    fn from(error: PermissionError) -> Self {
+        Self::Permission(error)
     }
 }
 
@@ -201,62 +163,49 @@ impl Attributes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_have_their_form() {
-        for name in ["a", "A-b_9", "jobs.fifo", &"x".repeat(80)] {
-            assert!(name.parse::<QueueName>().is_ok(), "{name}");
-        }
-        for name in
-            ["", ".fifo", "a.b", "a b", "a/b", "ä", &"x".repeat(81), &format!("{}.fifo", "x".repeat(76))]
-        {
-            assert_eq!(name.parse::<QueueName>(), Err(InvalidName), "{name}");
-        }
+    fn id() -> QueueId {
+        QueueId::from_arn("arn:aws:sqs:us-east-1:000000000000:jobs").expect("a queue")
+    }
+
+    fn create_with(name: &str, value: &str) -> Command {
+        let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        Command::Create { number: 7, given, tags: Tags::new() }
     }
 
     #[test]
-    fn urls_of_every_form_lead_to_the_queue() {
-        let region: Region = "eu-west-1".parse().expect("a region");
-        for url in [
-            "http://127.0.0.1:4566/000000000000/jobs",
-            "https://sqs.eu-west-1.amazonaws.com/000000000000/jobs",
-            "https://eu-west-1.queue.amazonaws.com/000000000000/jobs",
-            "http://localhost:4566/queue/eu-west-1/000000000000/jobs/",
-            "/000000000000/jobs",
-        ] {
-            let queue = QueueId::from_url(url, &region).unwrap_or_else(|_| panic!("{url}"));
-            assert_eq!(queue.arn().to_string(), "arn:aws:sqs:eu-west-1:000000000000:jobs");
-        }
-        for url in
-            ["", "jobs", "http://127.0.0.1:4566/", "http://127.0.0.1:4566/jobs", "http://x/00000000000/jobs"]
-        {
-            assert_eq!(QueueId::from_url(url, &region), Err(InvalidName), "{url}");
-        }
+    fn a_name_rests_after_a_deletion_and_a_queue_after_a_purge() {
+        let at = Timestamp::from_secs;
+        let make = create_with("DelaySeconds", "1");
+        let recently = decide(&make, &id(), None, Some(at(100)), at(159));
+        assert_eq!(recently, Err(CommandError::DeletedRecently));
+        let Ok(Change::Put(made)) = decide(&make, &id(), None, Some(at(100)), at(160)) else {
+            panic!("it is made")
+        };
+        let Ok(Change::Empty(purged)) = decide(&Command::Purge, &id(), Some(&made), None, at(160)) else {
+            panic!("it is purged")
+        };
+        assert_eq!(purged.generation, 1);
+        let again = |now| decide(&Command::Purge, &id(), Some(&purged), None, at(now));
+        assert_eq!(again(219), Err(CommandError::PurgeInProgress("jobs".into())));
+        assert!(matches!(again(220), Ok(Change::Empty(_))));
     }
 
     #[test]
-    fn attributes_are_held_to_their_bounds() {
-        for (name, min, max, _) in BOUNDS {
-            let set = |value: String| Attributes::from_request(&BTreeMap::from([(name.to_owned(), value)]));
-            assert!(set(min.to_string()).is_ok() && set(max.to_string()).is_ok(), "{name}");
-            for value in [(max + 1).to_string(), format!("{}", i64::from(min) - 1), String::new(), "x".into()]
-            {
-                assert_eq!(set(value), Err(AttributeError::Invalid(name)));
-            }
+    fn a_queue_is_found_by_the_attributes_that_are_given() {
+        let now = Timestamp::from_secs(1);
+        let decide = |command: &Command, queue| decide(command, &id(), queue, None, now);
+        let Ok(Change::Put(made)) = decide(&create_with("DelaySeconds", "1"), None) else {
+            panic!("it is made")
+        };
+        assert_eq!(decide(&create_with("DelaySeconds", "1"), Some(&made)), Ok(Change::Keep));
+        assert_eq!(
+            decide(&create_with("DelaySeconds", "2"), Some(&made)),
+            Err(CommandError::Exists("DelaySeconds".into()))
+        );
+        let none = Command::Create { number: 8, given: BTreeMap::new(), tags: Tags::new() };
+        assert_eq!(decide(&none, Some(&made)), Ok(Change::Keep));
+        for command in [Command::Purge, Command::Delete, Command::Tag(Tags::new())] {
+            assert_eq!(decide(&command, None), Err(CommandError::NoQueue));
         }
-        for (name, expected) in [
-            ("RedrivePolicy", AttributeError::NotSupported("RedrivePolicy".into())),
-            ("QueueArn", AttributeError::ReadOnly("QueueArn".into())),
-            ("Colour", AttributeError::Unknown("Colour".into())),
-        ] {
-            let set = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
-            assert_eq!(Attributes::from_request(&set), Err(expected));
-        }
-    }
-
-    #[test]
-    fn the_difference_is_named() {
-        let slow = Attributes { delay_secs: 9, ..Attributes::default() };
-        assert_eq!(Attributes::default().difference(&slow), Some("DelaySeconds"));
-        assert_eq!(slow.difference(&slow), None);
     }
 }

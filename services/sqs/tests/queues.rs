@@ -1,95 +1,15 @@
-//! Queues on the memory store, under the simulator, against a model of what a queue owes.
+//! Standard queues on the memory store, under the simulator, against a model of what a queue owes.
+
+mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use apus_env::Env;
 use apus_env::sim::Simulator;
-use apus_kernel::{AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Lease, Origin, Platform, Region};
-use apus_model_sqs::{
-    CreateQueue, CreateQueueRequest, DeleteMessage, DeleteMessageRequest, Message, ReceiveMessage,
-    ReceiveMessageRequest, SendMessage, SendMessageRequest,
-};
-use apus_schema::{Operation, ServiceError};
-use apus_store::{Keyspace, Store};
 use apus_time::Timestamp;
+use common::{World, bodies, body, handle, run};
 use futures_util::future::join_all;
 use proptest::prelude::*;
-
-struct AllowAll;
-
-impl Authorizer for AllowAll {
-    fn authorize<'a>(&'a self, _: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-#[derive(Clone)]
-struct World {
-    env: Env,
-    platform: Platform,
-    url: String,
-}
-
-impl World {
-    /// A platform with SQS alone, and one queue with these attributes.
-    async fn new(env: &Env, attributes: &[(&str, &str)]) -> Self {
-        let store = Store::memory(env);
-        let lease = Lease::acquire(&store, Keyspace::global("instance", "lease").key(("lanes",)));
-        let lease = lease.await.expect("the lease is free");
-        let services = vec![apus_service_sqs::service(env.clone(), store, lease)];
-        let platform = Platform::start(env.clone(), services, Vec::new(), AllowAll);
-        let mut world = Self { env: env.clone(), platform, url: String::new() };
-        let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let input = CreateQueueRequest {
-            queue_name: "jobs".into(),
-            attributes: Some(attributes),
-            ..CreateQueueRequest::default()
-        };
-        let made = world.call::<CreateQueue>(input).await.expect("the queue is made");
-        world.url = made.queue_url.expect("it has a URL");
-        world
-    }
-
-    async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
-        let caller = Caller::root(AccountId::DEVELOPMENT, Region::default());
-        self.platform.call::<O>(self.platform.context(caller, Origin::default(), None), input).await
-    }
-
-    async fn send(&self, body: &str, delay_seconds: i32) {
-        let input = SendMessageRequest {
-            queue_url: self.url.clone(),
-            message_body: body.into(),
-            delay_seconds: Some(delay_seconds),
-            ..SendMessageRequest::default()
-        };
-        self.call::<SendMessage>(input).await.expect("it is sent");
-    }
-
-    async fn receive(&self, count: i32, visibility: i32, wait: i32) -> Vec<Message> {
-        let input = ReceiveMessageRequest {
-            queue_url: self.url.clone(),
-            max_number_of_messages: Some(count),
-            visibility_timeout: Some(visibility),
-            wait_time_seconds: Some(wait),
-            ..ReceiveMessageRequest::default()
-        };
-        self.call::<ReceiveMessage>(input).await.expect("it answers").messages.unwrap_or_default()
-    }
-
-    async fn delete(&self, handle: &str) {
-        let input = DeleteMessageRequest { queue_url: self.url.clone(), receipt_handle: handle.into() };
-        self.call::<DeleteMessage>(input).await.expect("it is deleted");
-    }
-}
-
-fn body(message: &Message) -> String {
-    message.body.clone().expect("a message has a body")
-}
-
-fn handle(message: &Message) -> String {
-    message.receipt_handle.clone().expect("a message has a handle")
-}
 
 /// What a client does next.
 #[derive(Clone, Debug)]
@@ -105,18 +25,27 @@ enum Step {
     Delete {
         which: usize,
     },
+    /// Changes the visibility with one of the handles seen so far.
+    Hide {
+        which: usize,
+        secs: i32,
+    },
     Pass {
         secs: u64,
     },
+    Restart,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => prop_oneof![Just(0), 0..900].prop_map(|delay| Step::Send { delay }),
-        4 => (1..=10, prop_oneof![Just(0), Just(30), 0..43_200])
+        8 => prop_oneof![Just(0), 0..900].prop_map(|delay| Step::Send { delay }),
+        8 => (1..=10, prop_oneof![Just(0), Just(30), 0..43_200])
             .prop_map(|(count, visibility)| Step::Receive { count, visibility }),
-        3 => (0_usize..100).prop_map(|which| Step::Delete { which }),
-        2 => prop_oneof![0..60_u64, 0..7_200_u64, 0..100_000_u64].prop_map(|secs| Step::Pass { secs }),
+        5 => (0_usize..100).prop_map(|which| Step::Delete { which }),
+        3 => (0_usize..100, prop_oneof![Just(0), 0..600])
+            .prop_map(|(which, secs)| Step::Hide { which, secs }),
+        5 => prop_oneof![0..60_u64, 0..7_200_u64, 0..100_000_u64].prop_map(|secs| Step::Pass { secs }),
+        1 => Just(Step::Restart),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -125,38 +54,75 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct Model {
     messages: BTreeMap<String, Owed>,
+    dead: BTreeMap<String, Timestamp>,
     sent: usize,
 }
 
 struct Owed {
     visible_at: Timestamp,
     sent_at: Timestamp,
+    received_at: Timestamp,
+    receives: u32,
     order: usize,
     handle: Option<String>,
 }
 
 const RETENTION: Duration = Duration::from_secs(40_000);
+const DEAD_RETENTION: Duration = Duration::from_hours(25);
+const MAX_RECEIVES: u32 = 3;
 
 impl Model {
-    fn receivable(&self, now: Timestamp) -> Vec<String> {
-        let live =
-            self.messages.iter().filter(|(_, owed)| owed.visible_at <= now && owed.sent_at + RETENTION > now);
-        let mut live: Vec<_> = live.map(|(body, owed)| (owed.visible_at, owed.order, body.clone())).collect();
-        live.sort();
-        live.into_iter().map(|(_, _, body)| body).collect()
+    /// What a receive gives. Those before the last of it that were received too often die.
+    fn receive(&mut self, now: Timestamp, count: usize) -> Vec<String> {
+        let visible = self.messages.iter().filter(|(_, owed)| owed.visible_at <= now);
+        let mut visible: Vec<_> =
+            visible.map(|(body, owed)| (owed.visible_at, owed.order, body.clone())).collect();
+        visible.sort();
+        let mut given = Vec::new();
+        for (_, _, body) in visible {
+            if given.len() == count {
+                break;
+            }
+            if self.messages[&body].receives >= MAX_RECEIVES {
+                let owed = self.messages.remove(&body).expect("it is visible");
+                self.dead.insert(body, owed.sent_at);
+            } else {
+                given.push(body);
+            }
+        }
+        given
+    }
+
+    fn counts(&self, now: Timestamp) -> (usize, usize, usize) {
+        let count = |which: &dyn Fn(&Owed) -> bool| self.messages.values().filter(|owed| which(owed)).count();
+        (
+            count(&|owed| owed.visible_at <= now),
+            count(&|owed| owed.visible_at > now && owed.receives > 0),
+            count(&|owed| owed.visible_at > now && owed.receives == 0),
+        )
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        self.messages.retain(|_, owed| owed.sent_at + RETENTION > now);
+        self.dead.retain(|_, sent_at| *sent_at + DEAD_RETENTION > now);
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+const DEAD_LETTERS: &str =
+    r#"{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": 3}"#;
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Days of a queue and its dead-letter queue; the counts are right and nothing is left behind, all the way.
     #[test]
     fn a_queue_gives_what_it_owes_and_nothing_else(seed: u64, steps in steps()) {
-        let mut simulator = Simulator::new(seed);
-        let env = simulator.env();
-        simulator.run(async {
-            let world = World::new(&env, &[("MessageRetentionPeriod", "40000")]).await;
-            let (mut model, mut handles) = (Model::default(), Vec::new());
+        run(seed, async |env| {
+            let world = World::on(&env, apus_store::Store::memory(&env)).await;
+            let mut dead = world.queue("dead", &[("MessageRetentionPeriod", "90000")]).await;
+            let attributes = [("MessageRetentionPeriod", "40000"), ("RedrivePolicy", DEAD_LETTERS)];
+            let mut world = world.queue("jobs", &attributes).await;
+            let (mut model, mut handles) = (Model::default(), Vec::<(String, String)>::new());
             for step in &steps {
                 let now = env.now();
                 match *step {
@@ -164,19 +130,22 @@ proptest! {
                         let body = format!("m{}", model.sent);
                         world.send(&body, delay).await;
                         let visible_at = now + Duration::from_secs(delay.unsigned_abs().into());
-                        let owed = Owed { visible_at, sent_at: now, order: model.sent, handle: None };
+                        let (order, sent_at) = (model.sent, now);
+                        let owed = Owed { visible_at, sent_at, received_at: now, receives: 0, order, handle: None };
                         model.messages.insert(body, owed);
                         model.sent += 1;
                     }
                     Step::Receive { count, visibility } => {
                         let received = world.receive(count, visibility, 0).await;
-                        let mut expected = model.receivable(now);
-                        expected.truncate(count as usize);
-                        prop_assert_eq!(received.iter().map(body).collect::<Vec<_>>(), expected);
+                        prop_assert_eq!(bodies(&received), model.receive(now, count as usize));
                         for message in &received {
                             let owed = model.messages.get_mut(&body(message)).expect("it is expected");
                             owed.visible_at = now + Duration::from_secs(visibility.unsigned_abs().into());
+                            owed.received_at = now;
+                            owed.receives += 1;
                             owed.handle = Some(handle(message));
+                            let count = common::attribute(message, "ApproximateReceiveCount");
+                            prop_assert_eq!(count, Some(owed.receives.to_string()));
                             handles.push((body(message), handle(message)));
                         }
                     }
@@ -187,10 +156,43 @@ proptest! {
                             model.messages.remove(&body);
                         }
                     }
-                    Step::Pass { secs } => env.sleep(Duration::from_secs(secs)).await,
+                    Step::Hide { which, secs } => {
+                        let Some((body, handle)) = handles.get(which % handles.len().max(1)).cloned() else { continue };
+                        let hidden = world.hide(&handle, secs).await;
+                        let until = now + Duration::from_secs(secs.unsigned_abs().into());
+                        let owed = model.messages.get_mut(&body).filter(|owed| {
+                            owed.handle.as_ref() == Some(&handle)
+                                && owed.visible_at > now
+                                && until <= owed.received_at + Duration::from_hours(12)
+                        });
+                        prop_assert_eq!(hidden.is_ok(), owed.is_some(), "{:?}", hidden);
+                        if let Some(owed) = owed {
+                            owed.visible_at = until;
+                        }
+                    }
+                    Step::Pass { secs } => world.pass(secs).await,
+                    Step::Restart => {
+                        world = world.restarted().await;
+                        dead.platform = world.platform.clone();
+                    }
                 }
-                model.messages.retain(|_, owed| owed.sent_at + RETENTION > env.now());
+                model.expire(env.now());
+                prop_assert_eq!(world.counts().await, model.counts(env.now()));
+                prop_assert_eq!(dead.counts().await, (model.dead.len(), 0, 0));
             }
+            let mut died = BTreeSet::new();
+            loop {
+                let messages = dead.receive(10, 600, 0).await;
+                if messages.is_empty() {
+                    break;
+                }
+                died.extend(bodies(&messages));
+            }
+            prop_assert_eq!(died, model.dead.keys().cloned().collect::<BTreeSet<_>>());
+            // The longest retention later nothing is left but the queues themselves.
+            world.pass(90_000).await;
+            prop_assert_eq!((world.counts().await, dead.counts().await), ((0, 0, 0), (0, 0, 0)));
+            prop_assert_eq!(world.scheduled().await, 0);
             Ok(())
         })?;
     }

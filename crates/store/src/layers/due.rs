@@ -62,6 +62,11 @@ impl DueIndex {
         tx.delete(&item.key);
     }
 
+    /// Whether the item that was put with `due` and `key` is there.
+    pub async fn contains(&self, tx: &Tx, due: Timestamp, key: impl Tuple) -> Result<bool, StoreError> {
+        Ok(tx.get(&self.item_key(due, key)).await?.is_some())
+    }
+
     /// Up to `limit` items due at or before `now`, in order. The cursor moves to the first that was found.
     pub async fn due(
         &self,

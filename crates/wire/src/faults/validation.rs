@@ -32,7 +32,38 @@ static MISSING_PARAMETER: ErrorSchema = ErrorSchema {
 };
 static NO_MEMBERS: Schema = Schema::structure("MissingRequiredParameterException", &[]);
 
+/// SQS names the attribute that it does not know, where names of attributes are listed.
+static UNKNOWN_ATTRIBUTE: ErrorSchema = ErrorSchema {
+    name: "InvalidAttributeName",
+    code: "InvalidAttributeName",
+    status: 400,
+    query_status: 400,
+    sender_fault: true,
+    schema: &NO_MEMBERS,
+};
+
 fn sqs(violations: &[Violation<'_>]) -> Option<ServiceError> {
+    missing_parameter(violations).or_else(|| unknown_attribute(violations))
+}
+
+fn unknown_attribute(violations: &[Violation<'_>]) -> Option<ServiceError> {
+    let unknown = violations.iter().find_map(|violation| {
+        let Reason::Enumeration(known) = violation.reason else { return None };
+        let Some(Step::Member(member)) = violation.path.first() else { return None };
+        let names = match violation.value? {
+            Value::List(names) if member.ends_with("AttributeNames") => names.as_slice(),
+            name if member.ends_with("AttributeNames") => std::slice::from_ref(name),
+            _ => return None,
+        };
+        names.iter().find_map(|name| match name {
+            Value::String(name) if !known.contains(&name.as_str()) => Some(name),
+            _ => None,
+        })
+    })?;
+    Some(ServiceError::modelled(&UNKNOWN_ATTRIBUTE, format!("Unknown Attribute {unknown}.")))
+}
+
+fn missing_parameter(violations: &[Violation<'_>]) -> Option<ServiceError> {
     let missing = violations.iter().find(|violation| violation.reason == Reason::Required)?;
     let parameter = path(&missing.path, str::to_owned);
     Some(ServiceError::modelled(
@@ -145,5 +176,14 @@ mod tests {
         assert_eq!(error.message(), "The request must contain the parameter Tags.1.member.Key.");
         assert_eq!(error.name(), "MissingRequiredParameterException");
         assert!(sqs(&violations[..1]).is_none());
+        let names = Value::List(vec![Value::from("All"), Value::from("Colour")]);
+        let unknown = Violation {
+            path: vec![Step::Member("AttributeNames")],
+            value: Some(&names),
+            reason: Reason::Enumeration(&["All"]),
+        };
+        let error = sqs(&[unknown]).expect("an attribute is unknown");
+        assert_eq!(error.name(), "InvalidAttributeName");
+        assert_eq!(error.message(), "Unknown Attribute Colour.");
     }
 }

@@ -6,8 +6,8 @@ use apus_kernel::{Access, Arn, Context};
 use apus_model_sqs::{CreateQueue, CreateQueueRequest, CreateQueueResult};
 use apus_schema::ServiceError;
 
-use crate::queue::{Attributes, QueueId, QueueName};
-use crate::store::{self, QueueRecord};
+use crate::queue::Command;
+use crate::queue_id::{QueueId, QueueName};
 use crate::{Sqs, errors};
 
 pub(crate) const ACCESS: Access<CreateQueue> =
@@ -20,34 +20,18 @@ pub(crate) async fn create_queue(
     context: Context,
     input: CreateQueueRequest,
 ) -> Result<CreateQueueResult, ServiceError> {
-    let name: QueueName = input.queue_name.parse().map_err(|_| errors::invalid_queue_name())?;
-    if name.is_fifo() {
-        return Err(errors::not_supported("FIFO queues"));
+    let given = input.attributes.unwrap_or_default();
+    let wants_fifo = given.get("FifoQueue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let invalid = if wants_fifo { errors::invalid_fifo_name } else { errors::invalid_queue_name };
+    let name: QueueName = input.queue_name.parse().map_err(|_| invalid())?;
+    if name.is_fifo() != wants_fifo && !given.contains_key("FifoQueue") || wants_fifo && !name.is_fifo() {
+        return Err(invalid());
     }
-    if input.tags.is_some_and(|tags| !tags.is_empty()) {
-        return Err(errors::not_supported("queue tags"));
-    }
-    let attributes = Attributes::from_request(&input.attributes.unwrap_or_default())?;
     let caller = context.caller;
     let id = QueueId { account: caller.account, region: caller.region, name };
-    let number = sqs.env.random_u64();
-    let found = sqs
-        .store
-        .transact(|tx| {
-            let (sqs, id, attributes) = (Arc::clone(&sqs), id.clone(), attributes.clone());
-            async move {
-                sqs.lease.fence(&tx).await?;
-                let found = store::queue(&tx, &id).await?;
-                if found.is_none() {
-                    let created_at_micros = tx.now().as_micros();
-                    store::put_queue(&tx, &id, &QueueRecord { number, attributes, created_at_micros });
-                }
-                Ok::<_, errors::JobError>(found)
-            }
-        })
-        .await?;
-    match found.and_then(|found| found.attributes.difference(&attributes)) {
-        Some(attribute) => Err(errors::queue_name_exists(attribute)),
-        None => Ok(CreateQueueResult { queue_url: Some(id.url(&context.origin.base_url)) }),
-    }
+    sqs.check_redrive(&id, &given).await?;
+    let tags = input.tags.unwrap_or_default();
+    let command = Command::Create { number: sqs.env.random_u64(), given, tags };
+    sqs.lanes.command(id.clone(), command).await?;
+    Ok(CreateQueueResult { queue_url: Some(id.url(&context.origin.base_url)) })
 }

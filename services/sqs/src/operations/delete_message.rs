@@ -6,8 +6,7 @@ use apus_kernel::{Access, Context};
 use apus_model_sqs::{DeleteMessage, DeleteMessageRequest};
 use apus_schema::{ServiceError, Unit};
 
-use super::{queue_of, resource_of};
-use crate::receipt::Receipt;
+use super::{queue_of, receipt_of, resource_of};
 use crate::{Sqs, errors};
 
 pub(crate) const ACCESS: Access<DeleteMessage> =
@@ -21,8 +20,9 @@ pub(crate) async fn delete_message(
     input: DeleteMessageRequest,
 ) -> Result<Unit, ServiceError> {
     let id = queue_of(&input.queue_url, &context.caller)?;
-    let receipt = Receipt::from_handle(&input.receipt_handle)
-        .ok_or_else(|| errors::receipt_handle_is_invalid(&input.receipt_handle))?;
-    sqs.traffic.delete(id, receipt).await?;
+    let receipt = receipt_of(&input.receipt_handle)?;
+    for answer in sqs.lanes.delete(id, vec![receipt]).await? {
+        answer.map_err(|error| errors::of_receipt(error, &input.receipt_handle))?;
+    }
     Ok(Unit)
 }
