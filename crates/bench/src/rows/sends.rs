@@ -20,6 +20,8 @@ use crate::table::{Goal, Row};
 const BODY_BYTES: usize = 256;
 /// Sends that show how many bytes one writes.
 const CALIBRATING_SENDS: u64 = 1_000;
+/// Messages in one `SendMessageBatch`: the most that SQS takes.
+const BATCH: usize = 10;
 /// Records in one append + fdatasync.
 const RECORDS_PER_SYNC: usize = 128;
 
@@ -27,32 +29,39 @@ pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec
     let bytes = bytes_per_send(env, options, &subdir(dir, "calibration")?).await?;
     let instance = Instance::start(env, &options.apus, &subdir(dir, "data")?).await?;
     let here = InProcess::start(env, &subdir(dir, "here")?).await?;
-    let mut senders = senders(instance.api(), options).await?;
+    let mut senders = senders(instance.api(), options, 1).await?;
+    let mut batchers = self::senders(instance.api(), options, BATCH).await?;
     let mut callers = direct_senders(&here, options).await?;
     let store = Store::open_dir(env, subdir(dir, "store")?).map_err(|error| error.to_string())?;
     let mut writers: Vec<Writer> =
         (0..options.clients).map(|number| Writer { store: store.clone(), number, next: 0, bytes }).collect();
     let mut appender = vec![Appender::new(&dir.join("append"), bytes)?];
 
-    let [mut sends, mut calls, mut commits, mut appends] = [(); 4].map(|()| Figures::new("/s"));
-    let [mut latency, mut processor] = [(); 2].map(|()| Figures::new("us"));
+    let [mut sends, mut batches, mut calls, mut commits, mut appends] = [(); 5].map(|()| Figures::new("/s"));
+    let [mut latency, mut processor, mut batch_processor] = [(); 3].map(|()| Figures::new("us"));
     // The first turn warms up.
     for turn in 0..=options.slices() {
         let before = processor_time(instance.processes());
         let sent = drive(env, senders, Limit::span(options.slice())).await?;
         let spent = processor_time(instance.processes()).saturating_sub(before);
+        let before = processor_time(instance.processes());
+        let batched = drive(env, batchers, Limit::span(options.slice())).await?;
+        let batch_spent = processor_time(instance.processes()).saturating_sub(before);
         let called = drive(env, callers, Limit::span(options.slice())).await?;
         let committed = drive(env, writers, Limit::span(options.slice())).await?;
         let appended = drive(env, appender, Limit::span(options.slice())).await?;
         if turn > 0 {
             sends.push(sent.per_second);
             processor.push(spent.as_secs_f64() * 1e6 / sent.micros.len().max(1) as f64);
+            batches.push(batched.per_second);
+            let messages = (batched.micros.len() * BATCH).max(1) as f64;
+            batch_processor.push(batch_spent.as_secs_f64() * 1e6 / messages);
             calls.push(called.per_second);
             commits.push(committed.per_second);
             appends.push(appended.per_second);
             latency.extend(sent.micros);
         }
-        (senders, callers) = (sent.clients, called.clients);
+        (senders, batchers, callers) = (sent.clients, batched.clients, called.clients);
         (writers, appender) = (committed.clients, appended.clients);
     }
     let metrics = store.metrics();
@@ -78,12 +87,24 @@ pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec
     let direct_against_file = Row::new(direct, &calls, Goal::RatioAtLeast(0.3)).against(&file_side, &appends);
     let http = what("over HTTP");
     let against_store = Row::new(&http, &sends, Goal::RatioAtLeast(0.5))
-        .against(store_side, &commits)
+        .against(&store_side, &commits)
         .note(format!("a send takes {latency}, of the platform's processors {processor}"))
         .note(format!("a send writes {bytes} bytes, as each record of both denominators does"))
         .note(format!("the denominator's store makes {} commits durable with one sync", number(grouped)));
-    let against_file = Row::new(http, &sends, Goal::RatioAtLeast(0.3)).against(file_side, &appends);
-    Ok(vec![direct_against_store, direct_against_file, against_store, against_file])
+    let against_file = Row::new(http, &sends, Goal::RatioAtLeast(0.3)).against(&file_side, &appends);
+    let ten = what("over HTTP, ten a request");
+    let ten_against_store = Row::new(&ten, &batches, Goal::RatioAtLeast(0.5))
+        .against(store_side, &commits)
+        .note(format!("a message takes {batch_processor} of the platform's processors"));
+    let ten_against_file = Row::new(ten, &batches, Goal::RatioAtLeast(0.3)).against(file_side, &appends);
+    Ok(vec![
+        direct_against_store,
+        direct_against_file,
+        against_store,
+        against_file,
+        ten_against_store,
+        ten_against_file,
+    ])
 }
 
 /// What a send writes into the store, in bytes, at the concurrency that is measured.
@@ -100,18 +121,23 @@ async fn bytes_per_send(env: &Env, options: &Options, dir: &Path) -> Result<usiz
     Ok((written / CALIBRATING_SENDS) as usize)
 }
 
-/// Clients of the queues, spread evenly.
-async fn senders(api: &Api, options: &Options) -> Result<Vec<Sender>, String> {
+/// Clients of the queues, spread evenly; each request sends so many messages.
+async fn senders(api: &Api, options: &Options, messages: usize) -> Result<Vec<Sender>, String> {
     let mut requests = Vec::new();
     for number in 0..options.queues.max(1) {
-        requests.push(send_request(api, &api.create_queue(&format!("sends-{number}")).await?)?);
+        let queue_url = api.create_queue(&format!("sends-{number}")).await?;
+        requests.push(if messages == 1 {
+            send_request(api, &queue_url)?
+        } else {
+            batch_request(api, &queue_url, messages)?
+        });
     }
     let connections = api.connections(options.clients).await?;
     let requests = requests.into_iter().cycle();
     Ok(connections
         .into_iter()
         .zip(requests)
-        .map(|(connection, request)| Sender { connection, request })
+        .map(|(connection, request)| Sender { connection, request, messages: messages as u64 })
         .collect())
 }
 
@@ -131,16 +157,26 @@ pub(super) fn send_request(api: &Api, queue_url: &str) -> Result<Vec<u8>, String
     api.sqs("SendMessage", &json!({ "QueueUrl": queue_url, "MessageBody": "x".repeat(BODY_BYTES) }))
 }
 
+/// So many sends to that queue at once.
+fn batch_request(api: &Api, queue_url: &str, messages: usize) -> Result<Vec<u8>, String> {
+    let body = "x".repeat(BODY_BYTES);
+    let entries: Vec<_> =
+        (0..messages).map(|id| json!({ "Id": id.to_string(), "MessageBody": body })).collect();
+    api.sqs("SendMessageBatch", &json!({ "QueueUrl": queue_url, "Entries": entries }))
+}
+
 /// Sends the same request again and again over HTTP.
 pub(super) struct Sender {
     pub(super) connection: Connection,
     pub(super) request: Vec<u8>,
+    /// Messages in the request.
+    pub(super) messages: u64,
 }
 
 impl Client for Sender {
     async fn step(&mut self) -> Result<Option<u64>, String> {
         self.connection.exchange(&self.request).await?.ok()?;
-        Ok(Some(1))
+        Ok(Some(self.messages))
     }
 }
 
@@ -199,7 +235,9 @@ pub(super) async fn preload(
 ) -> Result<Slice<Sender>, String> {
     let request = send_request(api, queue_url)?;
     let connections = api.connections(clients).await?;
-    let senders =
-        connections.into_iter().map(|connection| Sender { connection, request: request.clone() }).collect();
+    let senders = connections
+        .into_iter()
+        .map(|connection| Sender { connection, request: request.clone(), messages: 1 })
+        .collect();
     drive(env, senders, Limit::steps(messages)).await
 }
