@@ -89,7 +89,13 @@ async fn functions(client: &Client) {
         let found = listed.get(function).copied();
         client.history.saw(&load::function_key(function), Saw::Value(found), began);
         if found.is_some() {
+            let (before, _) = client.history.failures();
             load::invoke(client, function).await;
+            if let (after, Some(last)) = client.history.failures()
+                && after > before
+            {
+                client.history.violation(format!("{function} is there, and does not run: {last}"));
+            }
         }
     }
 }

@@ -41,6 +41,7 @@ pub struct Cut {
     /// What that does to the disk.
     pub crash: Crash,
     /// During which change of the recovery it goes again, and everything is lost that was not synced.
+    /// `u64::MAX`: not at all, but the start recovers without a look by `fsck` before it.
     pub again: Option<u64>,
 }
 
