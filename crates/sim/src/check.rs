@@ -34,11 +34,11 @@ pub(crate) async fn blobs(store: &Store, history: &History) {
 }
 
 async fn objects(client: &Client) {
-    let began = client.history.tick();
-    if let Some(found) = load::head_bucket(client, load::TIDE).await {
-        client.history.settle(&load::bucket_key(load::TIDE), found, began);
-    }
     for bucket in load::BUCKETS.into_iter().chain([load::TIDE]) {
+        let began = client.history.tick();
+        if let Some(found) = load::head_bucket(client, bucket).await {
+            client.history.settle(&load::bucket_key(bucket), found, began);
+        }
         let names = client.history.keys(&load::object_key(bucket, ""));
         let began = client.history.tick();
         for name in &names {
@@ -68,7 +68,7 @@ async fn policies(client: &Client) {
             client.history.settle(&name, found, began);
         }
     }
-    for role in load::LIVES {
+    for role in load::all_roles() {
         let began = client.history.tick();
         if let Some(found) = load::read_life(client, role).await {
             client.history.settle(&load::life_key(role), found, began);
@@ -89,7 +89,13 @@ async fn functions(client: &Client) {
         let found = listed.get(function).copied();
         client.history.saw(&load::function_key(function), Saw::Value(found), began);
         if found.is_some() {
+            let (before, _) = client.history.failures();
             load::invoke(client, function).await;
+            if let (after, Some(last)) = client.history.failures()
+                && after > before
+            {
+                client.history.violation(format!("{function} is there, and does not run: {last}"));
+            }
         }
     }
 }
@@ -97,6 +103,10 @@ async fn functions(client: &Client) {
 async fn queues(client: &Client) {
     client.env.sleep(Duration::from_secs(load::RETURNS_WITHIN_SECS)).await;
     for (queue, _) in load::QUEUES {
+        let began = client.history.tick();
+        if let Some(found) = load::find_queue(client, queue).await {
+            client.history.settle(&load::queue_key(queue), found, began);
+        }
         if let Some(seen) = load::receive_all(client, queue).await {
             client.history.drained(queue, &seen);
         }

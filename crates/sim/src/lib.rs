@@ -13,4 +13,4 @@ mod value;
 mod world;
 
 pub use history::{History, Tally};
-pub use world::{Ending, Fault, Story, World, tell};
+pub use world::{Cut, CutEnding, Ending, Fault, Plot, Story, World, tell, tell_cut};

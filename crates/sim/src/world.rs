@@ -1,5 +1,7 @@
 //! One machine in a world of its own: it is switched on, worked, unplugged and switched on again.
 
+mod cut;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,8 @@ use apus_store::{Options, Store, StoreError, fsck};
 use crate::check;
 use crate::history::{History, Tally};
 use crate::load::{self, Client, Kind, Work};
+
+pub use cut::{Cut, CutEnding, Plot, tell_cut};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -42,6 +46,9 @@ pub struct World {
     history: History,
     dice: Rng,
     scratch: Scratch,
+    options: Options,
+    /// Whether there ever was a whole store.
+    opened: bool,
 }
 
 /// A bug that is planted to see whether it is found.
@@ -118,6 +125,8 @@ impl World {
             instances: Vec::new(),
             dice: Rng::new(seed ^ 0x5eed),
             scratch: Scratch::new(scratch),
+            options: options(),
+            opened: false,
         }
     }
 
@@ -148,10 +157,11 @@ impl World {
     /// both stand on the same open store.
     pub fn boot_under(&mut self, hold: impl FnOnce(Lease) -> Lease) {
         if self.store.is_none() {
-            match self.simulator.run(open(&self.env, &self.disk, &self.history)) {
+            match self.simulator.run(open(&self.env, &self.disk, &self.options, &self.history)) {
                 Ok(store) => self.store = Some(store),
-                Err(error) => return self.history.violation(format!("the store does not open: {error}")),
+                Err(error) => return self.blame(format!("the store does not open: {error}")),
             }
+            self.opened = true;
         }
         let Some(store) = self.store.clone() else { return };
         let foundation = Foundation {
@@ -164,14 +174,23 @@ impl World {
         };
         match self.simulator.run(wiring::start_under(foundation, hold)) {
             Ok(instance) => self.instances.push(instance),
-            Err(error) => self.history.violation(format!("the platform does not start: {error}")),
+            Err(error) => self.blame(format!("the platform does not start: {error}")),
         }
     }
 
-    /// Makes what the load works on. Call it once, before the first crash.
+    /// Notes what went wrong, unless it did for want of power.
+    fn blame(&self, what: String) {
+        if !self.disk.is_powered_off() {
+            self.history.violation(what);
+        }
+    }
+
+    /// Makes what the load works on, as far as it is not there.
     pub fn prepare(&mut self) {
         for client in self.clients().into_iter().take(1) {
-            self.simulator.run(load::prepare(&client));
+            if let Err(error) = self.simulator.run(load::prepare(&client)) {
+                self.blame(format!("the load cannot begin: {error}"));
+            }
         }
     }
 
@@ -245,13 +264,17 @@ impl World {
 
     /// Pulls the plug: everything ends where it stands, and of what was not synced the disk keeps what it likes.
     pub fn crash(&mut self) {
-        // The disk first: what runs as the processes' state is dropped must reach nothing.
         let crash = if self.dice.chance(1, 4) { Crash::Kill } else { Crash::PowerLoss };
+        self.crash_as(crash);
+    }
+
+    fn crash_as(&mut self, crash: Crash) {
+        // The disk first: what runs as the processes' state is dropped must reach nothing.
         self.disk.crash(crash);
         self.instances.clear();
         self.store = None;
         self.simulator.crash();
-        if crash == Crash::PowerLoss {
+        if crash != Crash::Kill {
             self.scratch.clear();
         }
     }
@@ -259,7 +282,7 @@ impl World {
     /// Looks through the store on the disk, which nobody has open.
     pub fn check_disk(&mut self) {
         let (env, disk) = (self.env.clone(), disk(&self.disk));
-        match self.simulator.run(fsck::fsck(&env, &disk, &options(), &[])) {
+        match self.simulator.run(fsck::fsck(&env, &disk, &self.options, &[])) {
             Ok(report) => {
                 for finding in report.findings {
                     self.history.violation(format!("fsck: {}: {}", finding.place, finding.detail));
@@ -313,8 +336,13 @@ impl Drop for World {
 }
 
 /// Opens the store, and lets the sweep of what a crash left behind run beside whatever comes.
-async fn open(env: &Env, simulated: &SimDisk, history: &History) -> Result<Store, StoreError> {
-    let store = Store::open(env, &disk(simulated), &options())?;
+async fn open(
+    env: &Env,
+    simulated: &SimDisk,
+    options: &Options,
+    history: &History,
+) -> Result<Store, StoreError> {
+    let store = Store::open(env, &disk(simulated), options)?;
     let (sweep, history) = (Sweep::begin(&store).await?, history.clone());
     env.spawn("sweep", async move {
         // A crash that comes meanwhile leaves the rest to the next one.

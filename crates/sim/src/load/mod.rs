@@ -18,8 +18,8 @@ use crate::history::History;
 
 pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
-pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, receive_all};
-pub(crate) use roles::{LIVES, POLICY_PREFIX, life_key, read_life, read_policy};
+pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, find_queue, queue_key, receive_all};
+pub(crate) use roles::{POLICY_PREFIX, all_roles, life_key, read_life, read_policy};
 
 /// The role that functions run as.
 const WORKER: &str = "worker";
@@ -59,7 +59,18 @@ impl Client {
 /// Whether an answer says that the thing is not there.
 pub(crate) fn is_absent(error: &ServiceError) -> bool {
     let name = error.name();
-    name.starts_with("NoSuch") || name == "NotFound" || name.starts_with("ResourceNotFound")
+    name.starts_with("NoSuch")
+        || name == "NotFound"
+        || name.starts_with("ResourceNotFound")
+        || name == "QueueDoesNotExist"
+}
+
+/// What was to be made is there now, be it from before.
+fn is_made<T>(answer: Result<T, ServiceError>) -> Result<(), ServiceError> {
+    match answer {
+        Err(error) if !error.name().contains("Already") => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// How much is to be done.
@@ -80,6 +91,10 @@ impl Work {
         Self { endless: true, ..Self::until(goal) }
     }
 
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.0.load(Ordering::Relaxed)
+    }
+
     pub(crate) async fn reached(&self) {
         self.reached.1.notified().await;
     }
@@ -93,16 +108,11 @@ impl Work {
     }
 }
 
-/// Makes what the load works on.
-pub(crate) async fn prepare(client: &Client) {
-    let made = async {
-        roles::prepare(client).await?;
-        objects::prepare(client).await?;
-        queues::prepare(client).await
-    };
-    if let Err(error) = made.await {
-        client.history.violation(format!("the load cannot begin: {error}"));
-    }
+/// Makes what the load works on, if it is not there.
+pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
+    roles::prepare(client).await?;
+    objects::prepare(client).await?;
+    queues::prepare(client).await
 }
 
 /// Starts every client of every instance.

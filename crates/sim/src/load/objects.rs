@@ -9,7 +9,7 @@ use apus_model_s3::{
 };
 use apus_schema::{Body, ServiceError};
 
-use super::{Client, is_absent};
+use super::{Client, is_absent, is_made};
 use crate::register::Saw;
 use crate::value;
 
@@ -29,17 +29,22 @@ pub(crate) fn object_key(bucket: &str, key: &str) -> String {
     format!("s3 {bucket} {key}")
 }
 
-/// The history's name of a bucket that comes and goes.
+/// The history's name of a bucket.
 pub(crate) fn bucket_key(bucket: &str) -> String {
     format!("bucket {bucket}")
 }
 
 pub(super) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     for bucket in BUCKETS {
-        let input = CreateBucketRequest { bucket: bucket.into(), ..CreateBucketRequest::default() };
-        client.call::<CreateBucket>(input).await?;
+        is_made(create(client, bucket).await)?;
     }
     Ok(())
+}
+
+async fn create(client: &Client, bucket: &str) -> Result<(), ServiceError> {
+    let input = CreateBucketRequest { bucket: bucket.into(), ..CreateBucketRequest::default() };
+    let call = client.call::<CreateBucket>(input);
+    client.history.write(&bucket_key(bucket), Some(THERE), call).await.map(drop)
 }
 
 pub(super) async fn step(client: &Client) {
@@ -55,8 +60,7 @@ async fn tide(client: &Client) {
     let (name, bucket) = (bucket_key(TIDE), TIDE.to_owned());
     match client.below(8) {
         0..3 => {
-            let input = CreateBucketRequest { bucket, ..CreateBucketRequest::default() };
-            let _noted = client.history.write(&name, Some(THERE), client.call::<CreateBucket>(input)).await;
+            let _noted = create(client, TIDE).await;
         }
         3..5 => {
             let input = DeleteBucketRequest { bucket, ..DeleteBucketRequest::default() };

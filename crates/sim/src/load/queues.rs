@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use apus_model_sqs::{
-    CreateQueue, CreateQueueRequest, DeleteMessage, DeleteMessageRequest, ReceiveMessage,
-    ReceiveMessageRequest, SendMessage, SendMessageRequest,
+    CreateQueue, CreateQueueRequest, DeleteMessage, DeleteMessageRequest, GetQueueUrl, GetQueueUrlRequest,
+    ReceiveMessage, ReceiveMessageRequest, SendMessage, SendMessageRequest,
 };
 use apus_schema::ServiceError;
 
-use super::Client;
+use super::{Client, is_absent};
 use crate::history::Verdict;
 use crate::messages::Receive;
 use crate::value;
@@ -24,6 +24,14 @@ const DELAY_SECS_MAX: u64 = 3;
 pub(crate) const RETURNS_WITHIN_SECS: u64 = 10;
 /// How long a drain keeps messages to itself, in seconds.
 const DRAIN_SECS: u64 = 20;
+
+/// All that is known of a queue is that it is there.
+const THERE: u64 = 0;
+
+/// The history's name of a queue.
+pub(crate) fn queue_key(queue: &str) -> String {
+    format!("queue {queue}")
+}
 
 fn url(queue: &str) -> String {
     format!("http://127.0.0.1:4566/000000000000/{queue}")
@@ -43,14 +51,25 @@ async fn create(client: &Client, queue: &str, visibility: u64) -> Result<(), Ser
         attributes: Some(attributes),
         ..CreateQueueRequest::default()
     };
-    client.call::<CreateQueue>(input).await.map(drop)
+    let call = client.call::<CreateQueue>(input);
+    client.history.write(&queue_key(queue), Some(THERE), call).await.map(drop)
+}
+
+/// Whether a queue is there; nothing if that could not be learnt.
+pub(crate) async fn find_queue(client: &Client, queue: &str) -> Option<Option<u64>> {
+    let input = GetQueueUrlRequest { queue_name: queue.into(), ..GetQueueUrlRequest::default() };
+    let answer = client.call::<GetQueueUrl>(input).await;
+    client.history.heard("sqs find", &answer);
+    match answer {
+        Ok(_) => Some(Some(THERE)),
+        Err(error) => is_absent(&error).then_some(None),
+    }
 }
 
 pub(super) async fn produce(client: &Client) {
     let (queue, visibility) = QUEUES[client.below(QUEUES.len() as u64) as usize];
     if client.below(30) == 0 {
         let answer = create(client, queue, visibility).await;
-        client.history.heard("sqs create", &answer);
         if Verdict::of(&answer) == Verdict::Refused {
             client.history.violation(format!("{queue} is there, and is refused: {answer:?}"));
         }

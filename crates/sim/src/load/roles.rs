@@ -11,7 +11,7 @@ use apus_model_iam::{
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, GetCallerIdentity, GetCallerIdentityRequest};
 use apus_schema::ServiceError;
 
-use super::{Client, WORKER, is_absent};
+use super::{Client, WORKER, is_absent, is_made};
 use crate::history::Session;
 use crate::register::Saw;
 use crate::value;
@@ -22,7 +22,7 @@ const POLICIES: u64 = 4;
 /// Less than a session lasts.
 const SESSION_LIFE: Duration = Duration::from_mins(50);
 /// Roles that come and go.
-pub(crate) const LIVES: [&str; 2] = ["mayfly", "moth"];
+const LIVES: [&str; 2] = ["mayfly", "moth"];
 /// How the history's names of policies begin.
 pub(crate) const POLICY_PREFIX: &str = "policy ";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{
@@ -33,16 +33,27 @@ fn policy_key(role: &str, policy: &str) -> String {
     format!("{POLICY_PREFIX}{role} {policy}")
 }
 
-/// The history's name of a role that comes and goes.
+/// Every role that there can be.
+pub(crate) fn all_roles() -> impl Iterator<Item = &'static str> {
+    ROLES.into_iter().chain(LIVES).chain([WORKER])
+}
+
+/// The history's name of a role.
 pub(crate) fn life_key(role: &str) -> String {
     format!("role {role}")
 }
 
 pub(super) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     for role in ROLES.into_iter().chain([WORKER]) {
-        client.call::<CreateRole>(role_request(role, "stays")).await?;
+        is_made(create(client, role).await)?;
     }
     Ok(())
+}
+
+async fn create(client: &Client, role: &str) -> Result<(), ServiceError> {
+    let token = client.history.token();
+    let call = client.call::<CreateRole>(role_request(role, &value::text(token)));
+    client.history.write(&life_key(role), Some(token), call).await.map(drop)
 }
 
 fn role_request(name: &str, description: &str) -> CreateRoleRequest {
@@ -91,9 +102,7 @@ async fn live(client: &Client) {
     let name = life_key(role);
     match client.below(3) {
         0 => {
-            let token = client.history.token();
-            let input = role_request(role, &value::text(token));
-            let _noted = client.history.write(&name, Some(token), client.call::<CreateRole>(input)).await;
+            let _noted = create(client, role).await;
         }
         1 => {
             let input = DeleteRoleRequest { role_name: role.into() };
@@ -157,7 +166,7 @@ pub(crate) async fn read_policy(client: &Client, role: &str, policy: &str) -> Op
     token.map(Some)
 }
 
-/// What a role that comes and goes says of itself; nothing if that could not be learnt.
+/// What a role says of itself; nothing if that could not be learnt.
 pub(crate) async fn read_life(client: &Client, role: &str) -> Option<Option<u64>> {
     let answer = client.call::<GetRole>(GetRoleRequest { role_name: role.into() }).await;
     client.history.heard("iam get role", &answer);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::error::StoreError;
 
 pub use real::RealDisk;
-pub use sim::{Crash, SimDisk};
+pub use sim::{Act, Crash, Loss, Point, SimDisk};
 
 /// A place to keep files in.
 pub trait Disk: Send + Sync + 'static {

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::super::{DiskFile, SyncPoint};
-use super::{Kind, Shared, State, ends, power_is_off};
+use super::point::Act;
+use super::{Shared, State, ends, power_is_off};
 
 /// A file's content. Names are elsewhere.
 #[derive(Debug, Default)]
@@ -52,19 +53,25 @@ impl Inode {
 pub(super) struct SimFile {
     shared: Arc<Shared>,
     inode: usize,
+    /// The name it was opened by.
+    name: String,
     boot: u64,
 }
 
 impl SimFile {
-    pub(super) fn new(shared: &Arc<Shared>, inode: usize, state: &mut State) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, inode: usize, name: &str, state: &mut State) -> Self {
         state.inodes[inode].open += 1;
-        Self { shared: shared.clone(), inode, boot: state.boot }
+        Self { shared: shared.clone(), inode, name: name.to_owned(), boot: state.boot }
     }
 
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.shared.lock();
         self.check_boot(&state)?;
-        let last = state.turn(Kind::Change)?;
+        let act = match change {
+            Change::Write(..) => Act::Write,
+            Change::SetLen(_) => Act::SetLen,
+        };
+        let last = state.change_turn(act, &self.name)?;
         let before = state.inodes[self.inode].content.len() as u64;
         let after = match &change {
             Change::Write(offset, data) => before.max(offset + data.len() as u64),
@@ -107,9 +114,9 @@ impl Drop for SimFile {
 
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let mut state = self.shared.lock();
+        let state = self.shared.lock();
         self.check_boot(&state)?;
-        state.turn(Kind::Read)?;
+        state.read_turn()?;
         let content = &state.inodes[self.inode].content;
         let found = usize::try_from(offset).ok().and_then(|start| content.get(start..start + buf.len()));
         buf.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -121,9 +128,9 @@ impl DiskFile for SimFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        let mut state = self.shared.lock();
+        let state = self.shared.lock();
         self.check_boot(&state)?;
-        state.turn(Kind::Read)?;
+        state.read_turn()?;
         Ok(state.inodes[self.inode].content.len() as u64)
     }
 
@@ -134,7 +141,7 @@ impl DiskFile for SimFile {
     fn sync(&self, point: SyncPoint) -> io::Result<()> {
         let mut state = self.shared.lock();
         self.check_boot(&state)?;
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::Sync(point), &self.name)?;
         // Power that goes during a sync leaves it done or not.
         let done = !last || state.dice.chance(1, 2);
         if state.syncs(point) && done {

@@ -5,6 +5,7 @@
 
 mod crash;
 mod file;
+mod point;
 mod tree;
 
 use std::io;
@@ -17,7 +18,8 @@ use super::{Disk, DiskFile, DiskLock, OpenMode, SyncPoint};
 use file::{Inode, SimFile};
 use tree::{Change, Entry, Tree};
 
-pub use crash::Crash;
+pub use crash::{Crash, Loss};
+pub use point::{Act, Point};
 
 /// A simulated disk. Clones are handles on the same one, which outlives the processes that use it.
 #[derive(Clone)]
@@ -40,6 +42,8 @@ struct State {
     locked: bool,
     bytes: u64,
     operations: u64,
+    /// Every change so far, if they are to be remembered.
+    points: Option<Vec<Point>>,
     syncs: std::collections::BTreeMap<SyncPoint, u64>,
 }
 
@@ -50,13 +54,6 @@ struct Faults {
     fail_at: Option<(u64, io::ErrorKind)>,
     ignored: Option<SyncPoint>,
     capacity_bytes: Option<u64>,
-}
-
-/// What an operation does, as far as faults care.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Read,
-    Change,
 }
 
 impl SimDisk {
@@ -80,6 +77,7 @@ impl SimDisk {
             locked: false,
             bytes: 0,
             operations: 0,
+            points: None,
             syncs: std::collections::BTreeMap::new(),
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), volatile }) }
@@ -118,6 +116,16 @@ impl SimDisk {
         self.shared.lock().operations
     }
 
+    /// Remembers every change from now on.
+    pub fn remember_points(&self) {
+        self.shared.lock().points.get_or_insert_default();
+    }
+
+    /// The changes since [`Self::remember_points`], in their order; if the power is off, the last is where it went.
+    pub fn points(&self) -> Vec<Point> {
+        self.shared.lock().points.clone().unwrap_or_default()
+    }
+
     /// Syncs of one kind asked for so far.
     pub fn syncs(&self, point: SyncPoint) -> u64 {
         self.shared.lock().syncs.get(&point).copied().unwrap_or(0)
@@ -143,26 +151,29 @@ impl Shared {
 }
 
 impl State {
-    /// Counts an operation and fails it if it is its turn. `Ok(true)`: it happens, and then the power is gone.
-    fn turn(&mut self, kind: Kind) -> io::Result<bool> {
-        if kind == Kind::Change {
-            self.operations += 1;
+    /// Lets a change go on unless a fault keeps it. `Ok(true)`: it happens, and then the power is gone.
+    fn change_turn(&mut self, act: Act, name: &str) -> io::Result<bool> {
+        self.operations += 1;
+        self.read_turn()?;
+        if let Some(points) = &mut self.points {
+            points.push(Point { act, name: name.to_owned() });
         }
-        if self.faults.power_is_off {
-            return Err(power_is_off());
-        }
-        if self.faults.power_off_at == Some(self.operations) && kind == Kind::Change {
+        if self.faults.power_off_at == Some(self.operations) {
             self.faults.power_is_off = true;
             return Ok(true);
         }
         if let Some((at, failure)) = self.faults.fail_at
-            && kind == Kind::Change
             && self.operations == at
         {
             self.faults.fail_at = None;
             return Err(io::Error::new(failure, "a failure that was asked for"));
         }
         Ok(false)
+    }
+
+    /// Lets a read go on while there is power.
+    fn read_turn(&self) -> io::Result<()> {
+        if self.faults.power_is_off { Err(power_is_off()) } else { Ok(()) }
     }
 
     /// Whether a sync is to be done, after counting it.
@@ -185,23 +196,23 @@ impl Disk for SimDisk {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.shared.lock();
         if let Some(Entry::File(inode)) = state.tree.get(name) {
-            state.turn(Kind::Read)?;
-            return Ok(Arc::new(SimFile::new(&self.shared, inode, &mut state)));
+            state.read_turn()?;
+            return Ok(Arc::new(SimFile::new(&self.shared, inode, name, &mut state)));
         }
         if mode == OpenMode::Existing {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::Create, name)?;
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
         state.tree.change(Change::Link(name.to_owned(), Entry::File(inode)), self.shared.volatile)?;
         ends(last)?;
-        Ok(Arc::new(SimFile::new(&self.shared, inode, &mut state)))
+        Ok(Arc::new(SimFile::new(&self.shared, inode, name, &mut state)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.shared.lock();
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::Rename, to)?;
         let entry = state.tree.get(from).ok_or(io::ErrorKind::NotFound)?;
         let replaced = state.tree.get(to);
         let change = Change::Rename(from.to_owned(), to.to_owned(), entry);
@@ -212,7 +223,7 @@ impl Disk for SimDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.shared.lock();
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::Remove, name)?;
         let entry = state.tree.get(name).ok_or(io::ErrorKind::NotFound)?;
         state.tree.change(Change::Unlink(name.to_owned(), entry), self.shared.volatile)?;
         state.unlinked(Some(entry));
@@ -224,14 +235,14 @@ impl Disk for SimDisk {
         if state.tree.get(name).is_some() {
             return Ok(());
         }
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::CreateDir, name)?;
         state.tree.change(Change::Link(name.to_owned(), Entry::Dir), self.shared.volatile)?;
         ends(last)
     }
 
     fn sync_dir(&self, name: &str, point: SyncPoint) -> io::Result<()> {
         let mut state = self.shared.lock();
-        let last = state.turn(Kind::Change)?;
+        let last = state.change_turn(Act::SyncDir(point), name)?;
         // Power that goes during a sync leaves it done or not.
         let done = !last || state.dice.chance(1, 2);
         if state.syncs(point) && done {
@@ -241,14 +252,14 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, name: &str) -> io::Result<Vec<String>> {
-        let mut state = self.shared.lock();
-        state.turn(Kind::Read)?;
+        let state = self.shared.lock();
+        state.read_turn()?;
         Ok(state.tree.list(name))
     }
 
     fn lock(&self) -> io::Result<DiskLock> {
         let mut state = self.shared.lock();
-        state.turn(Kind::Read)?;
+        state.read_turn()?;
         if state.locked {
             return Err(io::ErrorKind::WouldBlock.into());
         }

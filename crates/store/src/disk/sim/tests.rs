@@ -102,3 +102,37 @@ fn faults_come_when_they_were_asked_for() {
     disk.crash(Crash::Kill);
     assert!(read(&disk, "file").is_some());
 }
+
+#[test]
+fn the_worst_of_each_kind_is_what_it_says() {
+    let left = |loss| {
+        let disk = SimDisk::new(1);
+        create(&disk, "file", b"old").sync(POINT).expect("syncs");
+        disk.sync_dir("", POINT).expect("syncs");
+        create(&disk, "file", b"new").set_len(2).expect("cuts");
+        create(&disk, "other", b"more");
+        create(&disk, "third", b"");
+        disk.crash(Crash::Worst(loss));
+        ["file", "other", "third"]
+            .map(|name| read(&disk, name).map(|content| String::from_utf8(content).expect("text")))
+    };
+    let text = |content: &str| Some(content.to_owned());
+    assert_eq!(left(Loss::Everything), [text("old"), None, None]);
+    assert_eq!(left(Loss::Reordered), [text("ol"), None, text("")]);
+    assert_eq!(left(Loss::Content), [text("old"), text(""), text("")]);
+    assert_eq!(left(Loss::Names), [text("ne"), None, None]);
+    let [file, other, third] = left(Loss::Torn);
+    assert_eq!((file, third), (text("new"), text("")), "a cut that is torn was not made");
+    assert!(other.is_some_and(|content| content.len() <= 4));
+}
+
+#[test]
+fn points_are_remembered_up_to_the_one_where_the_power_went() {
+    let disk = SimDisk::new(1);
+    disk.remember_points();
+    disk.power_off_after(3);
+    let file = create(&disk, "file", b"1");
+    assert!(file.sync(POINT).is_err() && disk.remove("file").is_err());
+    let acts = [Act::Create, Act::Write, Act::Sync(POINT)];
+    assert_eq!(disk.points(), acts.map(|act| Point { act, name: "file".into() }));
+}

@@ -84,10 +84,12 @@ impl Tree {
         inside.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect()
     }
 
-    /// What is left when each pending change is kept or not.
-    pub(super) fn crash(&mut self, mut keeps: impl FnMut() -> bool) {
+    /// What is left when each pending change is kept or not; `keeps` is told whether it is the newest.
+    pub(super) fn crash(&mut self, mut keeps: impl FnMut(bool) -> bool) {
+        let mut left = self.pending.len();
         for change in std::mem::take(&mut self.pending) {
-            if keeps() {
+            left -= 1;
+            if keeps(left == 0) {
                 change.apply(&mut self.durable);
             }
         }
