@@ -286,6 +286,7 @@ def test_a_batch_is_refused_as_a_whole(aws, sqs, queue):
     message = "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes."
     assert send(entries("x" * 1_048_576, "y")) == (prefix + "BatchRequestTooLong", 400, message)
     assert refused(sqs.send_message_batch, QueueUrl=queue + "x", Entries=entries("x")) == MISSING
+    assert refused_by_query(aws, Action="SendMessageBatch", QueueUrl=queue)[:2] == ("MissingParameter", 400)
     parameters = {"Action": "SendMessageBatch", "QueueUrl": queue}
     for at in (1, 2):
         parameters |= {f"SendMessageBatchRequestEntry.{at}.Id": "a", f"SendMessageBatchRequestEntry.{at}.MessageBody": "x"}

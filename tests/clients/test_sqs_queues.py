@@ -326,6 +326,24 @@ def test_a_slow_move_is_cancelled(sqs, source, dead, name):
     assert counts(sqs, dead)[0] == 3 - count
 
 
+def test_who_moves_must_be_allowed_to_take_and_to_send(aws, sqs, source, dead, name):
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    granted = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    session = aws.client("sqs", access_key=granted["AccessKeyId"], secret=granted["SecretAccessKey"],
+                         token=granted["SessionToken"])
+    actions = []
+    for action in ("StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "SendMessage"):
+        code, status, message = refused(session.start_message_move_task, SourceArn=arn(name + "-dead"))
+        assert (code, status) == ("AccessDenied", 403) and f"sqs:{action}" in message, message
+        actions.append(f"sqs:{action}")
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
+    assert session.start_message_move_task(SourceArn=arn(name + "-dead"))["TaskHandle"]
+
+
 def test_what_a_move_may_not_be(aws, sqs, source, dead, name):
     gone = "The resource that you specified for the {} parameter doesn't exist."
     missing = ("ResourceNotFoundException", 400, gone.format("SourceArn"))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apus_kernel::{Access, Context};
+use apus_kernel::{Access, Context, Resource};
 use apus_model_sqs::{StartMessageMoveTask, StartMessageMoveTaskRequest, StartMessageMoveTaskResult};
 use apus_schema::ServiceError;
 
@@ -10,10 +10,13 @@ use super::{own_queue_of_arn, resource_of_arn};
 use crate::errors::JobError;
 use crate::lane::MoveCommand;
 use crate::move_handle::MoveHandle;
+use crate::queue_id::QueueId;
 use crate::{Sqs, errors, store};
 
 /// The most messages a second.
 const RATE_MAX: i32 = 500;
+/// The most queues to which messages may go back, each of which the caller must be allowed to send to.
+const SOURCES_MAX: usize = 1_000;
 
 pub(crate) const ACCESS: Access<StartMessageMoveTask> =
     Access::new("sqs:StartMessageMoveTask", |input: &StartMessageMoveTaskRequest, _| {
@@ -56,16 +59,27 @@ pub(crate) async fn start_message_move_task(
                     "Source and destination queues must be of the same type.",
                 ));
             }
-            Some(id.arn().to_string())
+            Some(id)
         }
     };
-    let has_sources = sqs.store.read(|tx| {
+    let sources = sqs.store.read(|tx| {
         let source = source.clone();
-        async move { Ok::<_, JobError>(!store::source_names(&tx, &source, None, 1).await?.is_empty()) }
+        async move { Ok::<_, JobError>(store::source_names(&tx, &source, None, SOURCES_MAX).await?) }
     });
-    if !has_sources.await? {
+    let sources = sources.await?;
+    if sources.is_empty() {
         return Err(errors::invalid_parameter("Source queue must be configured as a Dead Letter Queue."));
     }
+    // Who has messages moved takes them from here and sends them there ("dead-letter queue redrive permissions").
+    for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage"] {
+        context.platform().authorize(&context, action, [source.arn().into()]).await?;
+    }
+    let receivers: Vec<Resource> = match &destination {
+        Some(destination) => vec![destination.arn().into()],
+        None => sources.into_iter().map(|name| QueueId { name, ..source.clone() }.arn().into()).collect(),
+    };
+    context.platform().authorize(&context, "sqs:SendMessage", receivers).await?;
+    let destination = destination.map(|id| id.arn().to_string());
     let id = sqs.env.uuid_v4();
     let handle = MoveHandle { task: id.clone(), source: source.clone() };
     sqs.lanes.move_messages(source, MoveCommand::Start { id, destination, per_second_max }).await?;
