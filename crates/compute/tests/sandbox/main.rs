@@ -3,6 +3,8 @@
 //! This program is also its own spawner, and the platform that a test kills.
 
 mod api;
+mod hostile;
+mod hostile_table;
 mod isolation;
 mod leftovers;
 mod life;
@@ -17,6 +19,7 @@ fn main() {
     let mut trials: Vec<Trial> = Vec::new();
     trials.extend(life::trials());
     trials.extend(isolation::trials());
+    trials.extend(hostile::trials());
     trials.extend(api::trials());
     trials.extend(leftovers::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Full) {

@@ -75,6 +75,13 @@ impl Rig {
         processes(&self.directory.join("run"))
     }
 
+    /// Waits until no environment is left.
+    pub(crate) async fn until_idle(&self) {
+        while !self.processes().is_empty() {
+            self.env.sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The processor weights of its sandboxes, under whichever layout.
     pub(crate) fn processor_weights(&self) -> Vec<String> {
         let slots =
