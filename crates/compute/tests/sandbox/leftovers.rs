@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -112,7 +111,7 @@ async fn stopped() {
 
 async fn killed() {
     let mut platform = platform("killed");
-    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed/run");
+    let run_dir = crate::rig::above().join("killed/run");
     let spawner = children(platform.id());
     assert_eq!(spawner.len(), 1, "the platform has one child");
     let mut watched = watch(&processes(&run_dir));
@@ -126,7 +125,7 @@ async fn killed() {
 
 async fn killed_spawner() {
     let mut platform = platform("killed_spawner");
-    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed_spawner/run");
+    let run_dir = crate::rig::above().join("killed_spawner/run");
     let spawner = watch(&children(platform.id()));
     let inside = watch(&processes(&run_dir));
     assert_eq!(inside.len(), 10);

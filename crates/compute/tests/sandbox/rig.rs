@@ -95,6 +95,17 @@ impl Rig {
             .collect()
     }
 
+    /// The users of the host that processes inside are, sorted.
+    pub(crate) fn users_of_sandboxes(&self) -> Vec<u64> {
+        let user = |pid: &i32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+        };
+        let mut users: Vec<u64> = self.processes().iter().filter_map(user).collect();
+        users.sort_unstable();
+        users
+    }
+
     /// The spawner of this platform: the parent of the first processes inside.
     pub(crate) fn spawner(&self) -> i32 {
         let parent = |pid: &i32| {
@@ -180,9 +191,14 @@ pub(crate) fn write_code(directory: &Path, file: &str, text: &str) {
     }
 }
 
+/// Where tests keep their files: elsewhere than the build, if they run on another machine.
+pub(crate) fn above() -> PathBuf {
+    std::env::var_os("APUS_TEST_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
 /// An empty directory for a test.
 pub(crate) fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let directory = above().join(name);
     match std::fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             panic!("{}: {error}", directory.display())
@@ -252,13 +268,51 @@ impl EnvironmentPorts for Ports {
 fn groups(run_dir: &Path) -> Vec<PathBuf> {
     let name = apus_compute::driver::namespaces::cgroup_name(run_dir).expect("the run directory exists");
     let mut hierarchies = vec![PathBuf::from("/sys/fs/cgroup")];
+    // What was delegated to an ordinary user.
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    hierarchies.extend(own.lines().filter_map(|line| line.strip_prefix("0::/")).map(|own| {
+        let own = own.strip_suffix("apus-platform").unwrap_or(own);
+        Path::new("/sys/fs/cgroup").join(own.trim_end_matches('/'))
+    }));
     hierarchies
         .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
     hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
 }
 
-/// Processes in the control groups of a platform.
+/// Whether the sandboxes of these tests have control groups.
+pub(crate) fn has_groups() -> bool {
+    let fact = apus_compute::probe().facts.into_iter().find(|fact| fact.name == "control groups");
+    fact.is_some_and(|fact| fact.state.is_ok())
+}
+
+/// Processes below this one that are in namespaces of their own.
+fn processes_below() -> Vec<i32> {
+    let below = |pid: i32| -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        children
+            .flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect()
+    };
+    let mut found = below(i32::try_from(std::process::id()).expect("a process number"));
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        found.extend(below(*pid));
+        at += 1;
+    }
+    found.retain(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("NSpid:") && line.split_whitespace().count() > 2)
+    });
+    found.sort_unstable();
+    found
+}
+
+/// Processes in the control groups of a platform or, where there are none, of all platforms of this process.
 pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
+    if !has_groups() {
+        return processes_below();
+    }
     let mut found = Vec::new();
     for group in groups(run_dir) {
         for slot in std::fs::read_dir(group).into_iter().flatten().flatten() {

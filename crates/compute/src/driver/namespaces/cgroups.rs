@@ -1,5 +1,6 @@
 //! Control groups: memory, processor weight and number of processes of each sandbox, under both layouts
-//! that kernels offer. The groups live at `apus/<instance>/<slot>` from the root of each hierarchy.
+//! that kernels offer. The groups live at `apus/<instance>/<slot>` from the root of each hierarchy or, without
+//! root, of what was delegated to the platform's user.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -21,10 +22,20 @@ const WEIGHT_PER_CPU: u64 = 100;
 const WEIGHT_MIN: u64 = 1;
 const WEIGHT_MAX: u64 = 10_000;
 
+/// The time in which a hard limit of processors holds, in microseconds, and the least that the kernel grants of it.
+const QUOTA_PERIOD_US: u64 = 100_000;
+const QUOTA_US_MIN: u64 = 1000;
+/// The group that a platform without root moves into, so that those of its sandboxes may have limits.
+const PLATFORM_GROUP: &str = "apus-platform";
+/// What is asked back from a group's caches before it is judged to need too much.
+const RECLAIM: &str = "1G";
+
 /// What bounds one sandbox.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) memory_bytes: u64,
+    /// What of its memory may be scratch space besides, where the kernel tells when to look.
+    pub(super) scratch_bytes: u64,
     pub(super) cpu_milli: u32,
     pub(super) processes_max: u32,
 }
@@ -34,12 +45,48 @@ pub(super) struct Limits {
 pub(crate) enum Layout {
     /// One hierarchy per controller, in the order of [`CONTROLLERS`].
     V1([PathBuf; 3]),
-    /// One hierarchy for all.
+    /// One hierarchy for all, from here on.
     V2(PathBuf),
+    /// None that this process may use.
+    Absent,
 }
 
 impl Layout {
-    /// What this host has, or why it will not do.
+    /// What a user without root has: a part of the hierarchy that was delegated to it, or why there is none.
+    pub(crate) fn delegated() -> Result<Self, String> {
+        let unreadable = |error: io::Error| error.to_string();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(unreadable)?;
+        let hierarchy = mounted(&mounts, "cgroup2", None).ok_or("there is no hierarchy of version 2")?;
+        let groups = fs::read_to_string("/proc/self/cgroup").map_err(unreadable)?;
+        let own = groups
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))
+            .ok_or("this process is in no control group of version 2")?;
+        let own = own.strip_suffix(PLATFORM_GROUP).unwrap_or(own);
+        let base = hierarchy.join(own.trim_end_matches('/'));
+        let offered = fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
+        if let Some(lacking) = CONTROLLERS.iter().find(|c| !offered.split_whitespace().any(|o| o == **c)) {
+            return Err(format!("the controller `{lacking}` is not delegated to {}", base.display()));
+        }
+        let writable = |file: &str| rustix::fs::access(base.join(file), rustix::fs::Access::WRITE_OK).is_ok();
+        if !["", "cgroup.procs", "cgroup.subtree_control"].into_iter().all(writable) {
+            return Err(format!("{} is not delegated to this user", base.display()));
+        }
+        Ok(Self::V2(base))
+    }
+
+    /// Moves this process out of the way: a group with limits of its own for its members has no members itself.
+    pub(super) fn make_room(&self) -> io::Result<()> {
+        let Self::V2(base) = self else { return Ok(()) };
+        let platform = base.join(PLATFORM_GROUP);
+        match fs::create_dir(&platform) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        write(&platform.join("cgroup.procs"), "0")
+    }
+
+    /// What root has on this host, or why it will not do.
     pub(crate) fn detect() -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mountinfo")
             .map_err(|error| format!("/proc/self/mountinfo cannot be read: {error}"))?;
@@ -81,11 +128,13 @@ fn mounted(mountinfo: &str, kind: &str, controller: Option<&str>) -> Option<Path
 pub(super) struct Groups {
     layout: Layout,
     name: String,
+    /// Whether processors are bounded even when they are idle.
+    hard: bool,
 }
 
 impl Groups {
-    pub(super) fn new(layout: Layout, name: &str) -> Self {
-        Self { layout, name: name.to_owned() }
+    pub(super) fn new(layout: Layout, name: &str, hard: bool) -> Self {
+        Self { layout, name: name.to_owned(), hard }
     }
 
     /// Makes the instance's own groups. Another instance that ends may remove what they share meanwhile.
@@ -108,6 +157,7 @@ impl Groups {
                     fs::create_dir_all(root.join(&self.name))?;
                 }
             }
+            Layout::Absent => {}
             Layout::V2(root) => {
                 let enable = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
                 let mut path = root.clone();
@@ -127,9 +177,11 @@ impl Groups {
         let beneath = format!("{}/{slot}", self.name);
         match &self.layout {
             Layout::V1(roots) => {
-                Group { v2: false, directories: roots.iter().map(|root| root.join(&beneath)).collect() }
+                let directories = roots.iter().map(|root| root.join(&beneath)).collect();
+                Group { v2: false, directories, hard: self.hard }
             }
-            Layout::V2(root) => Group { v2: true, directories: vec![root.join(beneath)] },
+            Layout::V2(root) => Group { v2: true, directories: vec![root.join(beneath)], hard: self.hard },
+            Layout::Absent => Group { v2: false, directories: Vec::new(), hard: self.hard },
         }
     }
 
@@ -139,6 +191,7 @@ impl Groups {
         let instance: Vec<PathBuf> = match &self.layout {
             Layout::V1(roots) => roots.iter().map(|root| root.join(&self.name)).collect(),
             Layout::V2(root) => vec![root.join(&self.name)],
+            Layout::Absent => Vec::new(),
         };
         for directory in instance {
             let entries = match fs::read_dir(&directory) {
@@ -170,12 +223,16 @@ pub(super) enum Entrance {
     Walks(Vec<OwnedFd>),
     /// It is cloned into this directory.
     Born(OwnedFd),
+    /// There is no group.
+    None,
 }
 
 /// The group of one sandbox.
 pub(super) struct Group {
     v2: bool,
+    /// Empty where there are no groups.
     directories: Vec<PathBuf>,
+    hard: bool,
 }
 
 impl Group {
@@ -192,9 +249,16 @@ impl Group {
                 other => other?,
             }
         }
+        if self.directories.is_empty() {
+            return Ok(Entrance::None);
+        }
         if self.v2 {
             let own = &self.directories[0];
-            write(&own.join("memory.max"), &limits.memory_bytes.to_string())?;
+            let most = limits.memory_bytes + limits.scratch_bytes;
+            write(&own.join("memory.max"), &most.to_string())?;
+            if limits.scratch_bytes > 0 {
+                write(&own.join("memory.high"), &limits.memory_bytes.to_string())?;
+            }
             optional(write(&own.join("memory.swap.max"), "0"))?;
             optional(write(&own.join("memory.oom.group"), "1"))?;
             write(&own.join("pids.max"), &limits.processes_max.to_string())?;
@@ -222,11 +286,23 @@ impl Group {
     /// Sets its weight when processors are short.
     pub(super) fn weigh(&self, cpu_milli: u32) -> io::Result<()> {
         let cpu = u64::from(cpu_milli);
+        let quota = (cpu * QUOTA_PERIOD_US / 1000).max(QUOTA_US_MIN);
+        if self.directories.is_empty() {
+            return Ok(());
+        }
         if self.v2 {
+            let own = &self.directories[0];
+            if self.hard {
+                write(&own.join("cpu.max"), &format!("{quota} {QUOTA_PERIOD_US}"))?;
+            }
             let weight = (cpu * WEIGHT_PER_CPU / 1000).clamp(WEIGHT_MIN, WEIGHT_MAX);
-            write(&self.directories[0].join("cpu.weight"), &weight.to_string())
+            write(&own.join("cpu.weight"), &weight.to_string())
         } else {
             let [_, processor, _] = self.v1();
+            if self.hard {
+                write(&processor.join("cpu.cfs_period_us"), &QUOTA_PERIOD_US.to_string())?;
+                write(&processor.join("cpu.cfs_quota_us"), &quota.to_string())?;
+            }
             let shares = (cpu * SHARES_PER_CPU / 1000).max(SHARES_MIN);
             write(&processor.join("cpu.shares"), &shares.to_string())
         }
@@ -237,11 +313,16 @@ impl Group {
         self.directories[..].try_into().expect("the older layout has one directory per controller")
     }
 
-    /// A descriptor that becomes readable when the kernel runs out of the group's memory. Under the newer
-    /// layout the kernel ends the whole group itself, and there is nothing to watch.
+    /// A descriptor that tells of the group's memory. Under the older layout it becomes readable when there is no
+    /// more; under the newer one, where the kernel ends the whole group itself, it has an exceptional condition
+    /// when the memory besides scratch space may be used up.
     pub(super) fn watch_memory(&self) -> io::Result<Option<OwnedFd>> {
-        if self.v2 {
+        if self.directories.is_empty() {
             return Ok(None);
+        }
+        if self.v2 {
+            let events = self.directories[0].join("memory.events");
+            return Ok(Some(rustix::fs::open(events, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?));
         }
         let memory = &self.directories[0];
         let event = rustix::event::eventfd(
@@ -261,8 +342,44 @@ impl Group {
         Ok(Some(event))
     }
 
+    /// Which layout it is of: whether [`Self::watch_memory`] tells of pressure rather than of the end.
+    pub(super) fn tells_pressure(&self) -> bool {
+        self.v2
+    }
+
+    /// Under the newer layout: looks at a group that has reached its limit. True if it needs more than it may
+    /// have besides its scratch space; else its limit follows what is in there.
+    pub(super) fn exceeds(&self, limits: Limits, scratch_used_bytes: u64) -> io::Result<bool> {
+        let own = &self.directories[0];
+        let charged = || -> io::Result<u64> {
+            let used = number(&fs::read_to_string(own.join("memory.current"))?);
+            let stat = fs::read_to_string(own.join("memory.stat"))?;
+            let cached = stat
+                .lines()
+                .filter_map(|line| {
+                    line.strip_prefix("inactive_file ").or_else(|| line.strip_prefix("active_file "))
+                })
+                .map(number)
+                .sum();
+            Ok(used.saturating_sub(cached).saturating_sub(scratch_used_bytes))
+        };
+        if charged()? >= limits.memory_bytes {
+            // Caches of the kernel are no need. That not so much can be given back is an error to it.
+            let _ = fs::write(own.join("memory.reclaim"), RECLAIM);
+            if charged()? >= limits.memory_bytes {
+                return Ok(true);
+            }
+        }
+        let allowed = limits.memory_bytes + scratch_used_bytes.min(limits.scratch_bytes);
+        write(&own.join("memory.high"), &allowed.to_string())?;
+        Ok(false)
+    }
+
     /// Whether the kernel has killed in it for want of memory.
     pub(super) fn out_of_memory(&self) -> bool {
+        if self.directories.is_empty() {
+            return false;
+        }
         let file = if self.v2 { "memory.events" } else { "memory.oom_control" };
         let text = fs::read_to_string(self.directories[0].join(file)).unwrap_or_default();
         text.lines()
@@ -273,7 +390,7 @@ impl Group {
     /// The most memory that was in use at once.
     pub(super) fn memory_peak_bytes(&self) -> Option<u64> {
         let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::read_to_string(self.directories[0].join(file)).ok()?.trim().parse().ok()
+        fs::read_to_string(self.directories.first()?.join(file)).ok()?.trim().parse().ok()
     }
 
     /// Removes it, empty by now.
@@ -312,6 +429,11 @@ fn end_all(directory: &Path) -> io::Result<u32> {
             while matches!(rustix::event::poll(&mut watched, None), Err(rustix::io::Errno::INTR)) {}
         }
     }
+}
+
+/// A number in a file of the kernel.
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or_default()
 }
 
 fn remove(directory: &Path) -> io::Result<()> {

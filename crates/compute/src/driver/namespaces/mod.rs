@@ -1,8 +1,11 @@
-//! The driver of level "full": sandboxes of namespaces and control groups, cloned by a [spawner] process.
+//! The driver of levels "full" and "rootless": sandboxes of namespaces and control groups, cloned by a [spawner]
+//! process.
 //! This side is the platform's: it asks the spawner, serves what listens inside, and hears how it ends.
 
+mod architecture;
 mod cgroups;
 mod child;
+mod identity;
 mod instance;
 mod link;
 mod message;
@@ -11,6 +14,7 @@ mod network;
 mod output_pipe;
 mod packet;
 mod sandbox;
+mod scratch;
 mod seccomp;
 mod spawner;
 mod watched;
@@ -55,6 +59,10 @@ pub struct NamespaceConfig {
     pub endpoint_port: u16,
     /// Network namespaces that are kept ready.
     pub networks_ready: u32,
+    /// Whether this process has no privileges on the host: level "rootless".
+    pub rootless: bool,
+    /// Whether a function never has more of the processors than its memory buys, even when they are idle.
+    pub hard_cpu_limits: bool,
 }
 
 impl NamespaceConfig {
@@ -67,6 +75,8 @@ impl NamespaceConfig {
             sandboxes_max,
             endpoint_port,
             networks_ready: NETWORKS_READY,
+            rootless: !rustix::process::geteuid().is_root(),
+            hard_cpu_limits: false,
         }
     }
 }
@@ -96,9 +106,14 @@ impl NamespaceDriver {
         let mount_point = config.run_dir.join("root");
         mounts::prepare_mount_point(&mount_point).map_err(host("make the run directory"))?;
         let locks = instance::lock(&config.run_dir)?;
-        let layout = Layout::detect().map_err(StartError::Host)?;
+        let layout = layout(config.rootless);
+        if config.rootless {
+            layout.make_room().map_err(host("make room in the delegated control group"))?;
+        } else if layout == Layout::Absent {
+            return Err(StartError::Host("there are no control groups; level `full` needs them".into()));
+        }
         let name = cgroup_name(&config.run_dir).map_err(host("find the run directory"))?;
-        let groups = Groups::new(layout, &name);
+        let groups = Groups::new(layout, &name, config.hard_cpu_limits);
         groups.sweep().map_err(host("remove what an earlier run left behind"))?;
         let hello = Hello {
             root_mount_point: text(&mount_point)?,
@@ -107,6 +122,8 @@ impl NamespaceDriver {
             runtime_api_port: RUNTIME_API_PORT,
             endpoint_port: config.endpoint_port,
             networks_ready: config.networks_ready,
+            rootless: config.rootless,
+            hard_cpu_limits: config.hard_cpu_limits,
         };
         let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
         let spawner = Mutex::new(Spawner { link, process, stopped: false });
@@ -140,7 +157,7 @@ impl NamespaceDriver {
 
 impl Driver for NamespaceDriver {
     fn level(&self) -> Level {
-        Level::Full
+        if self.config.rootless { Level::Rootless } else { Level::Full }
     }
 
     fn start(
@@ -162,6 +179,12 @@ impl Driver for NamespaceDriver {
             let _ = self.spawner().process.wait();
         })
     }
+}
+
+/// The control groups that this process may use.
+fn layout(rootless: bool) -> Layout {
+    let layout = if rootless { Layout::delegated() } else { Layout::detect() };
+    layout.unwrap_or(Layout::Absent)
 }
 
 fn text(path: &Path) -> Result<String, StartError> {

@@ -12,11 +12,12 @@ use rustix::event::{Timespec, epoll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal as ProcessSignal, WaitId, WaitIdOptions};
 
-use super::cgroups::{Entrance, Group, Groups, Layout, Limits};
+use super::cgroups::{Entrance, Group, Groups, Limits};
 use super::child::{self, Birth};
 use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
 use super::network::{Network, NetworkMaker};
-use super::{packet, seccomp};
+use super::scratch::Scratch;
+use super::{identity, packet, seccomp};
 use crate::driver::SandboxSpec;
 
 /// The name under which the platform's program starts a spawner: its first argument.
@@ -64,7 +65,11 @@ struct Spawner {
 struct Living {
     process: OwnedFd,
     group: Group,
+    limits: Limits,
     memory_events: Option<OwnedFd>,
+    scratch: Option<Scratch>,
+    /// Whether it was ended for needing too much memory.
+    swollen: bool,
 }
 
 /// Which event of which sandbox.
@@ -80,9 +85,11 @@ impl Spawner {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let (hello, _) = packet::receive::<Hello>(&platform, &mut buffer)?
             .ok_or_else(|| io::Error::other("the platform left before it said how to work"))?;
-        let layout = Layout::detect().map_err(io::Error::other)?;
-        let groups = Groups::new(layout, &hello.cgroup_name);
+        let groups = Groups::new(super::layout(hello.rootless), &hello.cgroup_name, hello.hard_cpu_limits);
         groups.prepare()?;
+        if hello.rootless {
+            identity::enter_own_world()?;
+        }
         let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let data = epoll::EventData::new_u64(TOKEN_PLATFORM);
         epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
@@ -180,14 +187,16 @@ impl Spawner {
             None => self.networks.make()?,
         };
         let group = self.groups.slot(slot);
+        let scratch = Scratch::of(&spec.root)?;
         let limits = Limits {
             memory_bytes: spec.memory_bytes,
+            scratch_bytes: scratch.as_ref().map_or(0, Scratch::bytes),
             cpu_milli: spec.cpu_milli,
             processes_max: spec.processes_max,
         };
         let born = group.create(limits).and_then(|entrance| {
             let memory_events = group.watch_memory()?;
-            let (_, process) = self.bear(slot, spec, network, entrance, control, output)?;
+            let (_, process) = self.bear(slot, spec, scratch.as_ref(), network, entrance, control, output)?;
             Ok((memory_events, process))
         });
         let (memory_events, process) = match born {
@@ -197,10 +206,14 @@ impl Spawner {
                 return Err(error);
             }
         };
-        let living = Living { process, group, memory_events };
+        let living = Living { process, group, limits, memory_events, scratch, swollen: false };
+        let flags =
+            if living.group.tells_pressure() { epoll::EventFlags::PRI } else { epoll::EventFlags::IN };
         let watched =
-            self.watch(&living.process, token(id, false)).and_then(|()| match &living.memory_events {
-                Some(events) => self.watch(events, token(id, true)),
+            self.watch(&living.process, token(id, false), epoll::EventFlags::IN).and_then(|()| match &living
+                .memory_events
+            {
+                Some(events) => self.watch(events, token(id, true), flags),
                 None => Ok(()),
             });
         if let Err(error) = watched {
@@ -217,6 +230,7 @@ impl Spawner {
         &self,
         slot: u32,
         spec: &SandboxSpec,
+        scratch: Option<&Scratch>,
         network: Network,
         entrance: Entrance,
         control: OwnedFd,
@@ -224,7 +238,8 @@ impl Spawner {
     ) -> io::Result<(Pid, OwnedFd)> {
         child::bear(&Birth {
             spec,
-            uid: self.hello.uid_base + slot,
+            user: (!self.hello.rootless).then_some(self.hello.uid_base + slot),
+            scratch: scratch.map(Scratch::as_fd),
             root_mount_point: &self.hello.root_mount_point,
             filter: &self.filter,
             network,
@@ -236,14 +251,18 @@ impl Spawner {
         })
     }
 
-    fn watch(&self, descriptor: &OwnedFd, token: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.events, descriptor, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
+    fn watch(&self, descriptor: &OwnedFd, token: u64, flags: epoll::EventFlags) -> io::Result<()> {
+        Ok(epoll::add(&self.events, descriptor, epoll::EventData::new_u64(token), flags)?)
     }
 
     fn attend(&mut self, id: u64, memory: bool) -> io::Result<()> {
-        let Some(living) = self.living.get(&id) else { return Ok(()) };
+        let Some(living) = self.living.get_mut(&id) else { return Ok(()) };
         if memory {
-            // The kernel kills one process; what is left of the function is of no use.
+            if living.group.tells_pressure() && !living.needs_too_much() {
+                return Ok(());
+            }
+            // Where the kernel kills, it is one process; what is left of the function is of no use.
+            living.swollen = true;
             kill(&living.process);
             return self.forget_memory_events(id);
         }
@@ -279,6 +298,20 @@ impl Spawner {
     }
 }
 
+impl Living {
+    /// Whether memory is short for another reason than files in its scratch space.
+    fn needs_too_much(&self) -> bool {
+        // The event is over once its counters have been read.
+        let read = self.memory_events.as_ref().map(|events| rustix::io::pread(events, &mut [0_u8; 512], 0));
+        let used = self.scratch.as_ref().map_or(Ok(0), Scratch::used_bytes);
+        match used.and_then(|used| self.group.exceeds(self.limits, used)) {
+            Ok(exceeds) => exceeds,
+            // What cannot be bounded must not run; a group that is gone is its end, which is told otherwise.
+            Err(_) => !matches!(read, Some(Err(rustix::io::Errno::NODEV))),
+        }
+    }
+}
+
 fn kill(process: &OwnedFd) {
     // That it has ended already is what was wanted.
     let _ = rustix::process::pidfd_send_signal(process, ProcessSignal::KILL);
@@ -292,10 +325,14 @@ fn bury(id: u64, living: &Living) -> Report {
         Err(rustix::io::Errno::INTR)
     ) {}
     // The event comes before the kernel chooses whom to kill, and there may be nobody left to choose by then.
-    let event = living.memory_events.as_ref().map(|events| rustix::io::read(events, &mut [0_u8; 8]));
+    let event = living
+        .memory_events
+        .as_ref()
+        .filter(|_| !living.group.tells_pressure())
+        .map(|events| rustix::io::read(events, &mut [0_u8; 8]));
     let report = Report::Reaped {
         id,
-        out_of_memory: matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
+        out_of_memory: living.swollen || matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
         memory_peak_bytes: living.group.memory_peak_bytes(),
     };
     if let Err(error) = living.group.remove() {
