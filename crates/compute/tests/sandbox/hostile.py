@@ -137,6 +137,12 @@ def by_handle():
     return sys_("open_by_handle_at", root, room, 0)
 
 
+def by_handle_of(path):
+    room = ctypes.create_string_buffer(struct.pack("Ii", 128, 0) + bytes(128))
+    sys_("name_to_handle_at", -100, path, room, ctypes.byref(ctypes.c_int()), 0)
+    return sys_("open_by_handle_at", os.open(path, os.O_RDONLY), room, 0)
+
+
 def bpf_map():
     return sys_("bpf", 0, struct.pack("IIII", 2, 4, 4, 1) + bytes(112), 128)
 
@@ -268,21 +274,17 @@ def files_open(count):
 
 
 def fork_until(count):
-    """Children until the kernel says no; all are killed again."""
-    children = []
-    try:
-        while len(children) < count:
-            pid = os.fork()
-            if pid == 0:
-                signal.pause()
-                os._exit(0)
-            children.append(pid)
-        return len(children)
-    finally:
-        for pid in children:
-            os.kill(pid, signal.SIGKILL)
-        for pid in children:
-            os.waitpid(pid, 0)
+    """Children of a shell, which is small and forks fast, until the kernel says no; all are gone in the end."""
+    wait, release = os.pipe()
+    gone, alive = os.pipe()
+    loop = f"i=0; while [ $i -lt {count} ]; do (read x <&{wait}) >/dev/null 2>&1 & i=$((i+1)); done"
+    shell = subprocess.run(["/bin/sh", "-c", loop], pass_fds=[wait, alive], stderr=subprocess.PIPE, text=True)
+    os.close(release)
+    os.close(alive)
+    os.read(gone, 1)
+    if "fork" in shell.stderr:
+        raise OSError(errno.EAGAIN, shell.stderr)
+    return count
 
 
 def threads_until(count):
@@ -387,7 +389,7 @@ def attempt(source, prepare=None):
         signal.alarm(TRY_SECONDS_MAX)
         try:
             if prepare:
-                prepare()
+                prepare(source)
             result = {"value": eval(source)}
             json.dumps(result)
         except OSError as error:
@@ -415,10 +417,12 @@ def handler(event, context):
     return [attempt(source) for source in event]
 
 
-def own_namespaces():
+def own_namespaces(source):
     """So that no control changes the host: namespaces of its own, with every privilege in them."""
     user, group = os.geteuid(), os.getegid()
-    kinds = ["mnt", "ipc", "uts", "net"]
+    kinds = ["mnt", "ipc", "uts"]
+    if any(word in source for word in ("socket", "interface", "sys/net")):
+        kinds.append("net")
     if user:
         unshare("user", *kinds)
         write("/proc/self/setgroups", "deny")

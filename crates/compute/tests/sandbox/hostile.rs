@@ -164,13 +164,13 @@ impl Attempt {
 /// Runs every positive control; what is wrong with them.
 fn controls(targets: &Targets) -> Vec<String> {
     let root = rustix::process::geteuid().is_root();
-    type Planned = (&'static Attempt, String, Option<&'static str>);
+    type Planned = (&'static Attempt, String, Option<&'static [&'static str]>);
     let mut worlds: BTreeMap<&str, Vec<Planned>> = BTreeMap::new();
     for attempt in ATTEMPTS {
         let (world, source, errno) = match attempt.control {
             Control::Same(world) => (world, attempt.source, None),
             Control::Other(world, source) => (world, source, None),
-            Control::Reaches(world, errno) => (world, attempt.source, Some(errno)),
+            Control::Reaches(world, errnos) => (world, attempt.source, Some(errnos)),
             Control::Impossible(_) => continue,
         };
         let world = match world {
@@ -196,11 +196,11 @@ fn controls(targets: &Targets) -> Vec<String> {
     for (world, controls) in &worlds {
         let results = results[world].as_array().cloned().unwrap_or_default();
         assert_eq!(results.len(), controls.len(), "every control of world {world} was run");
-        for ((attempt, source, errno), result) in controls.iter().zip(results) {
+        for ((attempt, source, errnos), result) in controls.iter().zip(results) {
             let found = result["errno"].as_str();
-            let succeeds = match errno {
+            let succeeds = match errnos {
                 None => result.get("value").is_some_and(|value| value != &json!(false)),
-                Some(errno) => found == Some(*errno),
+                Some(errnos) => found.is_some_and(|found| errnos.contains(&found)),
             };
             if let Some(lacking) = found.filter(|found| !succeeds && LACKING.contains(found)) {
                 eprintln!("*** without a control, as this host lacks it ({lacking}): {} ***", attempt.name);

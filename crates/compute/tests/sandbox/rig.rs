@@ -281,12 +281,32 @@ fn groups(run_dir: &Path) -> Vec<PathBuf> {
 
 /// Whether the sandboxes of these tests have control groups.
 pub(crate) fn has_groups() -> bool {
-    let fact = apus_compute::probe().facts.into_iter().find(|fact| fact.name == "control groups");
-    fact.is_some_and(|fact| fact.state.is_ok())
+    host_has("control groups")
+}
+
+/// Whether scratch space does not count as memory.
+pub(crate) fn scratch_is_besides_memory() -> bool {
+    host_has("scratch space besides memory")
+}
+
+fn host_has(name: &str) -> bool {
+    let fact = apus_compute::probe().facts.into_iter().find(|fact| fact.name == name);
+    fact.expect("the probe looks at it").state.is_ok()
 }
 
 /// Processes below this one that are in namespaces of their own.
 fn processes_below() -> Vec<i32> {
+    let mut found = below();
+    found.retain(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("NSpid:") && line.split_whitespace().count() > 2)
+    });
+    found.sort_unstable();
+    found
+}
+
+/// This process and all below it.
+pub(crate) fn below() -> Vec<i32> {
     let below = |pid: i32| -> Vec<i32> {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
@@ -294,17 +314,12 @@ fn processes_below() -> Vec<i32> {
             .flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
             .collect()
     };
-    let mut found = below(i32::try_from(std::process::id()).expect("a process number"));
+    let mut found = vec![i32::try_from(std::process::id()).expect("a process number")];
     let mut at = 0;
     while let Some(pid) = found.get(at) {
         found.extend(below(*pid));
         at += 1;
     }
-    found.retain(|pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        status.lines().any(|line| line.starts_with("NSpid:") && line.split_whitespace().count() > 2)
-    });
-    found.sort_unstable();
     found
 }
 

@@ -347,9 +347,10 @@ impl Group {
         self.v2
     }
 
-    /// Under the newer layout: looks at a group that has reached its limit. True if it needs more than it may
-    /// have besides its scratch space; else its limit follows what is in there.
-    pub(super) fn exceeds(&self, limits: Limits, scratch_used_bytes: u64) -> io::Result<bool> {
+    /// Under the newer layout: looks at a group that has reached its limit, or whose limit was raised. `None` if it
+    /// needs more than it may have besides its scratch space; else its limit follows what is in there, and the
+    /// result says by how many bytes it is raised.
+    pub(super) fn follow_scratch(&self, limits: Limits, scratch_used_bytes: u64) -> io::Result<Option<u64>> {
         let own = &self.directories[0];
         let charged = || -> io::Result<u64> {
             let used = number(&fs::read_to_string(own.join("memory.current"))?);
@@ -367,12 +368,12 @@ impl Group {
             // Caches of the kernel are no need. That not so much can be given back is an error to it.
             let _ = fs::write(own.join("memory.reclaim"), RECLAIM);
             if charged()? >= limits.memory_bytes {
-                return Ok(true);
+                return Ok(None);
             }
         }
-        let allowed = limits.memory_bytes + scratch_used_bytes.min(limits.scratch_bytes);
-        write(&own.join("memory.high"), &allowed.to_string())?;
-        Ok(false)
+        let raised = scratch_used_bytes.min(limits.scratch_bytes);
+        write(&own.join("memory.high"), &(limits.memory_bytes + raised).to_string())?;
+        Ok(Some(raised))
     }
 
     /// Whether the kernel has killed in it for want of memory.

@@ -26,6 +26,8 @@ pub const SPAWNER_ARGUMENT: &str = "__spawner";
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 64;
 const TOKEN_PLATFORM: u64 = 0;
+/// How long a memory limit may stay raised after the scratch space that raised it was given back.
+const LOWERING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Runs the spawner if these are its arguments, and then never returns. The first thing in `main`, before any
 /// thread is started.
@@ -68,6 +70,8 @@ struct Living {
     limits: Limits,
     memory_events: Option<OwnedFd>,
     scratch: Option<Scratch>,
+    /// Whether its memory limit is raised by what is in its scratch space.
+    raised: bool,
     /// Whether it was ended for needing too much memory.
     swollen: bool,
 }
@@ -121,18 +125,20 @@ impl Spawner {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
             let idle_work = self.networks_ready.len() < self.networks_wanted;
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let patience = match (idle_work, self.living.values().any(|living| living.raised)) {
+                (true, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+                (false, true) => Some(LOWERING),
+                (false, false) => None,
+            };
             events.clear();
-            match epoll::wait(
-                &self.events,
-                rustix::buffer::spare_capacity(&mut events),
-                idle_work.then_some(&now),
-            ) {
+            match epoll::wait(&self.events, rustix::buffer::spare_capacity(&mut events), patience.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             if events.is_empty() && idle_work {
                 self.make_network_ready();
+            } else if events.is_empty() {
+                self.lower();
             }
             for event in &events {
                 let token = event.data.u64();
@@ -141,6 +147,16 @@ impl Spawner {
                 } else if !self.listen(&mut buffer)? {
                     return Ok(());
                 }
+            }
+        }
+    }
+
+    /// Lets raised limits follow when scratch space is given back, which the kernel tells nobody.
+    fn lower(&mut self) {
+        for living in self.living.values_mut().filter(|living| living.raised) {
+            if living.needs_too_much() {
+                living.swollen = true;
+                kill(&living.process);
             }
         }
     }
@@ -180,7 +196,7 @@ impl Spawner {
     }
 
     fn start(&mut self, id: u64, slot: u32, spec: &SandboxSpec, beside: Vec<OwnedFd>) -> io::Result<()> {
-        let [control, output] = <[OwnedFd; 2]>::try_from(beside)
+        let ends = <[OwnedFd; 2]>::try_from(beside)
             .map_err(|_| io::Error::other("a sandbox needs a control socket and an output pipe"))?;
         let network = match self.networks_ready.pop() {
             Some(network) => network,
@@ -196,7 +212,7 @@ impl Spawner {
         };
         let born = group.create(limits).and_then(|entrance| {
             let memory_events = group.watch_memory()?;
-            let (_, process) = self.bear(slot, spec, scratch.as_ref(), network, entrance, control, output)?;
+            let (_, process) = self.bear(slot, spec, scratch.as_ref(), network, entrance, ends)?;
             Ok((memory_events, process))
         });
         let (memory_events, process) = match born {
@@ -206,7 +222,7 @@ impl Spawner {
                 return Err(error);
             }
         };
-        let living = Living { process, group, limits, memory_events, scratch, swollen: false };
+        let living = Living { process, group, limits, memory_events, scratch, raised: false, swollen: false };
         let flags =
             if living.group.tells_pressure() { epoll::EventFlags::PRI } else { epoll::EventFlags::IN };
         let watched =
@@ -233,8 +249,7 @@ impl Spawner {
         scratch: Option<&Scratch>,
         network: Network,
         entrance: Entrance,
-        control: OwnedFd,
-        output: OwnedFd,
+        [control, output]: [OwnedFd; 2],
     ) -> io::Result<(Pid, OwnedFd)> {
         child::bear(&Birth {
             spec,
@@ -300,12 +315,14 @@ impl Spawner {
 
 impl Living {
     /// Whether memory is short for another reason than files in its scratch space.
-    fn needs_too_much(&self) -> bool {
+    fn needs_too_much(&mut self) -> bool {
         // The event is over once its counters have been read.
         let read = self.memory_events.as_ref().map(|events| rustix::io::pread(events, &mut [0_u8; 512], 0));
         let used = self.scratch.as_ref().map_or(Ok(0), Scratch::used_bytes);
-        match used.and_then(|used| self.group.exceeds(self.limits, used)) {
-            Ok(exceeds) => exceeds,
+        let followed = used.and_then(|used| self.group.follow_scratch(self.limits, used));
+        self.raised = matches!(followed, Ok(Some(1..)));
+        match followed {
+            Ok(raised) => raised.is_none(),
             // What cannot be bounded must not run; a group that is gone is its end, which is told otherwise.
             Err(_) => !matches!(read, Some(Err(rustix::io::Errno::NODEV))),
         }
