@@ -173,7 +173,7 @@ fn holders(namespaces: &BTreeSet<String>) -> Vec<String> {
         for directory in ["ns", "fd"] {
             for link in std::fs::read_dir(process.path().join(directory)).into_iter().flatten().flatten() {
                 let target = std::fs::read_link(link.path()).map(|target| target.display().to_string());
-                if let Ok(target) = target.as_ref().map(|target| target.as_str())
+                if let Ok(target) = target.as_ref().map(String::as_str)
                     && namespaces.contains(target)
                 {
                     found.push(format!("{} is {target}", link.path().display()));
