@@ -30,5 +30,5 @@ echo '+memory +cpu +pids' >/sys/fs/cgroup/cgroup.subtree_control
 export APUS_TEST_DIR=/tmp/root
 tests root "hostile a_handler_answers exceptions_are memory_is scratch_space_is hard_proc a_timeout leaves processor_weight" env
 export APUS_TEST_DIR=/tmp/user HOME=/home/user
-tests "an ordinary user" "hostile a_handler_answers memory_is scratch_space_is leaves" as_user
+tests "an ordinary user" "hostile a_handler_answers memory_is scratch_space_is a_killed" as_user
 exit $failed

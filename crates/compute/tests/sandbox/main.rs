@@ -3,12 +3,14 @@
 //! This program is also its own spawner, and the platform that a test kills.
 
 mod api;
+mod cycles;
 mod hostile;
 mod hostile_table;
 mod isolation;
 mod leftovers;
 mod life;
 mod rig;
+mod rootless;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -31,6 +33,8 @@ fn main() {
     trials.extend(hostile::trials());
     trials.extend(api::trials());
     trials.extend(leftovers::trials());
+    trials.extend(cycles::trials());
+    trials.extend(rootless::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Rootless) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -77,9 +77,21 @@ impl Rig {
 
     /// Waits until no environment is left.
     pub(crate) async fn until_idle(&self) {
-        while !self.processes().is_empty() {
+        self.until_processes(0).await;
+    }
+
+    /// Waits until so many processes are left inside. The kernel tells nobody, so that it is asked.
+    pub(crate) async fn until_processes(&self, count: usize) {
+        while self.processes().len() > count || self.slots() > count.div_ceil(2) * groups_per_slot() {
             self.env.sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Control groups of sandboxes.
+    pub(crate) fn slots(&self) -> usize {
+        let groups = groups(&self.directory.join("run"));
+        let entries = groups.into_iter().flat_map(std::fs::read_dir).flatten().flatten();
+        entries.filter(|entry| entry.path().is_dir()).count()
     }
 
     /// The processor weights of its sandboxes, under whichever layout.
@@ -292,6 +304,11 @@ pub(crate) fn scratch_is_besides_memory() -> bool {
 fn host_has(name: &str) -> bool {
     let fact = apus_compute::probe().facts.into_iter().find(|fact| fact.name == name);
     fact.expect("the probe looks at it").state.is_ok()
+}
+
+/// In how many hierarchies a sandbox has a group.
+fn groups_per_slot() -> usize {
+    if Path::new("/sys/fs/cgroup/memory").is_dir() { 3 } else { 1 }
 }
 
 /// Processes below this one that are in namespaces of their own.
