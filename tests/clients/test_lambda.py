@@ -375,6 +375,30 @@ def test_a_function_is_its_role_and_nobody_else(aws, create, role, name):
     assert "InvalidClientTokenId" in answer["body"]
 
 
+# Whoever is let in elsewhere: the development instance's own keys, and the keys of any account by its number.
+FOREIGN_KEYS = [["test", "test"], ["000000000000", "test"], ["123456789012", "test"], ["AKIDEXAMPLE", "test"]]
+
+
+@pytest.mark.parametrize("setting", [[], ["--iam", "soft"]], ids=["enforced", "soft"])
+def test_no_foreign_key_signs_inside_under_any_setting(launch, name, setting):
+    instance = launch(arguments=setting)
+    role = instance.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    instance.client("lambda").create_function(
+        FunctionName=name, Runtime=RUNTIME, Role=role, Handler="handler.handle", Timeout=15, Code={"ZipFile": package(WHO)}
+    )
+    # The positive control: its own keys are let in, and each of the foreign ones that exists is let in outside.
+    answer = json.loads(invoke(instance, name, {})["Payload"])
+    assert answer["status"] == 200, answer
+    for key, secret in FOREIGN_KEYS[:3]:
+        who = instance.client("sts", access_key=key, secret=secret).get_caller_identity()
+        assert who["Account"] == (ACCOUNT if key == "test" else key)
+    for key, secret in FOREIGN_KEYS:
+        for token in (None, "forged"):
+            answer = json.loads(invoke(instance, name, {"keys": [key, secret, token]})["Payload"])
+            assert answer["status"] == 403, (key, token, answer)
+            assert "InvalidClientTokenId" in answer["body"], (key, token, answer)
+
+
 def test_a_function_does_what_its_role_may(aws, create, role, name):
     queue = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     create(SEND, Timeout=15)

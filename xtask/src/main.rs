@@ -6,6 +6,7 @@ mod bench;
 mod clients;
 mod codegen;
 mod coverage;
+mod guest;
 mod run;
 mod test;
 mod tidy;
@@ -26,7 +27,7 @@ const CHORES: &[Chore] = &[
     Chore {
         name: "test",
         arguments: "[step…]",
-        purpose: "run everything: fmt, fetch, models, tidy, clippy, rust, coverage, clients",
+        purpose: "run everything: fmt, fetch, models, tidy, clippy, rust, guest, coverage, clients",
         run: test::run_steps,
     },
     Chore {
@@ -43,6 +44,12 @@ const CHORES: &[Chore] = &[
         arguments: "[--check]",
         purpose: "write docs/coverage.md: which operations are implemented",
         run: coverage::run,
+    },
+    Chore {
+        name: "guest",
+        arguments: "",
+        purpose: "test sandboxes in a machine with control groups of version 2, as root and as an ordinary user",
+        run: guest::run_tests,
     },
     Chore {
         name: "bench",

@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use crate::run::{Failure, run, workspace_root};
-use crate::{clients, codegen, coverage, tidy};
+use crate::{clients, codegen, coverage, guest, tidy};
 
 /// One step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
 /// In order: what is cheap comes first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("fmt", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("fetch", codegen::fetch),
     ("models", codegen::check),
@@ -18,6 +18,7 @@ const STEPS: [Step; 8] = [
         run(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     }),
     ("rust", rust_tests),
+    ("guest", || guest::run_tests(&[])),
     ("coverage", || coverage::run(&["--check".to_owned()])),
     ("clients", client_tests),
 ];

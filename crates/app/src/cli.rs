@@ -45,9 +45,12 @@ pub(crate) struct Start {
     /// Keep all state in memory: nothing survives the process
     #[arg(long)]
     pub(crate) ephemeral: bool,
-    /// Run functions although this host isolates them less than fully
+    /// The weakest isolation of functions that will do; below `rootless` nothing is implemented, and nothing runs
     #[arg(long, value_name = "LEVEL", env = "APUS_ACCEPT_ISOLATION")]
     pub(crate) accept_isolation: Option<Isolation>,
+    /// Never give a function more of the processors than its memory buys, even when they are idle
+    #[arg(long, env = "APUS_HARD_CPU_LIMITS")]
+    pub(crate) hard_cpu_limits: bool,
     /// Whether permissions are enforced, or only their lack is logged
     #[arg(long, value_name = "MODE", default_value = "enforce", env = "APUS_IAM")]
     pub(crate) iam: Permissions,

@@ -11,13 +11,19 @@ pub(crate) fn run() -> ExitCode {
         match &fact.state {
             Ok(how) => println!("  ok    {}: {how}", fact.name),
             Err(lack) => {
-                let mark = if fact.required { "LACKS" } else { "lacks" };
+                let mark = if fact.needed_by.contains(&Level::Rootless) { "LACKS" } else { "lacks" };
                 println!("  {mark} {}: {}", fact.name, lack.reason);
                 println!("        {}", lack.remedy);
             }
         }
     }
-    let level = host.level();
-    println!("functions can be isolated at level `{level}`");
+    let Some(level) = host.best() else {
+        println!("functions cannot be isolated here, and are not run");
+        return ExitCode::FAILURE;
+    };
+    println!("functions are isolated at level `{level}`");
+    for weaker in host.weaker(level) {
+        println!("  weaker: {weaker}");
+    }
     if level == Level::Full { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -50,6 +50,7 @@ async fn serve(options: Start) -> Result<(), String> {
     let place = Place::of(&options)?;
     let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
     let sweep = Sweep::begin(&foundation.store).await.map_err(|error| error.to_string())?;
+    let level = foundation.compute.level();
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
     let listener =
@@ -64,11 +65,12 @@ async fn serve(options: Start) -> Result<(), String> {
             Err(error) => warn!(%error, "what an earlier run left behind stays for now"),
         }
     });
+    let isolation = isolation(level);
     let warning = match options.iam {
         Permissions::Enforce => "",
         Permissions::Soft => "; permissions are NOT enforced",
     };
-    println!("apus is ready at {base_url} ({place}{warning})");
+    println!("apus is ready at {base_url} ({place}{isolation}{warning})");
 
     told.stop().await;
     info!("stopping");
@@ -89,7 +91,7 @@ fn foundation(
     base_url: &str,
     port: u16,
 ) -> Result<Foundation, String> {
-    let accepted = options.accept_isolation.map_or(Level::Full, Level::from);
+    let accepted = options.accept_isolation.map_or(Level::Rootless, Level::from);
     let store = match place {
         Place::Directory(dir) => {
             Store::open_dir(env, dir.join(maintenance::STORE)).map_err(|error| error.to_string())?
@@ -98,7 +100,11 @@ fn foundation(
     };
     let run_dir = place.dir().join("run");
     apus_compute::sweep(&run_dir).map_err(|error| error.to_string())?;
-    let config = ComputeConfig { accept_isolation: accepted, ..ComputeConfig::new(run_dir, port) };
+    let config = ComputeConfig {
+        accept_isolation: accepted,
+        hard_cpu_limits: options.hard_cpu_limits,
+        ..ComputeConfig::new(run_dir, port)
+    };
     let compute = Compute::new(env.clone(), config).map_err(|error| error.to_string())?;
     Ok(Foundation {
         env: env.clone(),
@@ -108,6 +114,16 @@ fn foundation(
         iam: options.iam.into(),
         base_url: base_url.to_owned(),
     })
+}
+
+/// What people must know of how functions are isolated: nothing, where nothing is weaker.
+fn isolation(level: Level) -> String {
+    let weaker = apus_compute::probe().weaker(level);
+    match (level, weaker.is_empty()) {
+        (Level::Full, true) => String::new(),
+        (_, true) => format!("; isolation level {level}"),
+        (_, false) => format!("; isolation level {level}, weaker: {}", weaker.join("; ")),
+    }
 }
 
 /// Where an instance keeps its files.

@@ -65,21 +65,18 @@ impl Compute {
     #[cfg(target_os = "linux")]
     pub fn new(env: Env, config: ComputeConfig) -> Result<Self, crate::driver::StartError> {
         use crate::driver::StartError;
-        use crate::driver::namespaces::{NamespaceConfig, NamespaceDriver, UID_BASE};
+        use crate::driver::namespaces::{NamespaceConfig, NamespaceDriver};
 
-        crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
-        let prepared = HostRoot::prepare(
-            &config.run_dir.join("base"),
-            UID_BASE,
-            config.environments_max,
-            &config.endpoint_hosts,
-        );
+        let level = crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
+        let prepared = HostRoot::prepare(&config.run_dir.join("base"), &config.endpoint_hosts);
         let root = prepared
             .map_err(|error| StartError::Host(format!("prepare {}: {error}", config.run_dir.display())))?;
         let driver = NamespaceDriver::start(
             env.clone(),
             NamespaceConfig {
                 spawner_program: config.spawner_program.clone(),
+                rootless: level == Level::Rootless,
+                hard_cpu_limits: config.hard_cpu_limits,
                 ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
             },
         )?;

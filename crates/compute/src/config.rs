@@ -17,6 +17,8 @@ pub struct ComputeConfig {
     pub run_dir: PathBuf,
     /// The weakest isolation that will do.
     pub accept_isolation: Level,
+    /// Whether a function never has more of the processors than its memory buys, even when they are idle.
+    pub hard_cpu_limits: bool,
     /// The program that starts as the spawner: it calls [`crate::spawner_main`] first thing.
     pub spawner_program: PathBuf,
     /// The port of the platform's endpoint inside sandboxes.
@@ -43,7 +45,8 @@ impl ComputeConfig {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         Self {
             run_dir: run_dir.into(),
-            accept_isolation: Level::Full,
+            accept_isolation: Level::Rootless,
+            hard_cpu_limits: false,
             spawner_program: "/proc/self/exe".into(),
             endpoint_port,
             endpoint_hosts: Vec::new(),

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::driver::RootEntry;
 use crate::runtimes;
 
+/// The user and the group that a function is inside, as on AWS.
+pub(crate) const INSIDE_UID: u32 = 993;
+pub(crate) const INSIDE_GID: u32 = 990;
+
 const MIB: u64 = 1024 * 1024;
 
 /// Directories of libraries, whole: what a loader or an interpreter may open.
@@ -40,14 +44,14 @@ pub(crate) struct HostRoot {
 }
 
 impl HostRoot {
-    /// Writes our own files beneath `base` and looks at the host. Users are named from `uid_base` on.
-    pub(crate) fn prepare(base: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Result<Self> {
+    /// Writes our own files beneath `base` and looks at the host.
+    pub(crate) fn prepare(base: &Path, hosts: &[String]) -> io::Result<Self> {
         let etc = base.join("etc");
         let runtimes = base.join("runtimes");
         for directory in [base, &etc, &runtimes] {
             make_directory(directory)?;
         }
-        write_etc(&etc, uid_base, users, hosts)?;
+        write_etc(&etc, hosts)?;
         for (path, text) in runtimes::files() {
             let path = runtimes.join(path);
             make_directory(path.parent().unwrap_or(&runtimes))?;
@@ -122,16 +126,13 @@ fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
     Ok(entries)
 }
 
-fn write_etc(etc: &Path, uid_base: u32, users: u32, hosts: &[String]) -> io::Result<()> {
-    let mut passwd = String::from("root:x:0:0:root:/root:/usr/sbin/nologin\n");
-    let mut group = String::from("root:x:0:\n");
-    let named = |slot| (slot, uid_base + slot);
-    passwd.extend(
-        (0..users).map(named).map(|(n, uid)| format!("sbx_user{n}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n")),
+fn write_etc(etc: &Path, hosts: &[String]) -> io::Result<()> {
+    let passwd = format!(
+        "root:x:0:0:root:/root:/usr/sbin/nologin\nsbx_user1051:x:{INSIDE_UID}:{INSIDE_GID}::/tmp:/usr/sbin/nologin\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     );
-    group.extend((0..users).map(named).map(|(n, uid)| format!("sbx_user{n}:x:{uid}:\n")));
     write(&etc.join("passwd"), &passwd)?;
-    write(&etc.join("group"), &group)?;
+    write(&etc.join("group"), &format!("root:x:0:\nsbx_user1051:x:{INSIDE_GID}:\nnogroup:x:65534:\n"))?;
     let mut names = vec!["localhost", "sandbox"];
     names.extend(hosts.iter().map(String::as_str));
     write(&etc.join("hosts"), &format!("127.0.0.1 {}\n", names.join(" ")))?;

@@ -9,8 +9,10 @@ pub struct Fact {
     pub name: &'static str,
     /// Whether it is there, and how.
     pub state: Result<String, Lack>,
-    /// Whether level "full" needs it.
-    pub required: bool,
+    /// The levels that cannot be without it.
+    pub needed_by: &'static [Level],
+    /// What is weaker without it, at the levels that can.
+    pub weaker: &'static str,
 }
 
 /// Why something is not there.
@@ -29,46 +31,88 @@ pub struct Capabilities {
     pub facts: Vec<Fact>,
 }
 
+/// The levels that there is a driver for. The others are refused: without namespaces Apus runs no function.
+const IMPLEMENTED: [Level; 2] = [Level::Full, Level::Rootless];
+
 impl Capabilities {
-    /// The best level that this host allows.
+    /// The best level that this host allows; `none` if it allows none at which functions are run.
     pub fn level(&self) -> Level {
-        let full = self.facts.iter().all(|fact| !fact.required || fact.state.is_ok());
-        if full { Level::Full } else { Level::None }
+        self.best().unwrap_or(Level::None)
     }
 
-    /// Whether a level is allowed and implemented, or why not.
-    pub fn accept(&self, weakest: Level) -> Result<Level, String> {
-        if self.level() == Level::Full {
-            return Ok(Level::Full);
-        }
-        let lacks: Vec<String> = self
-            .facts
-            .iter()
-            .filter(|fact| fact.required)
+    /// The best level that this host allows, if it allows any that is implemented.
+    pub fn best(&self) -> Option<Level> {
+        IMPLEMENTED.into_iter().find(|level| self.lacks(*level).is_empty())
+    }
+
+    /// What a level needs and this host lacks, each with its remedy.
+    fn lacks(&self, level: Level) -> Vec<String> {
+        let lacking = self.facts.iter().filter(|fact| fact.needed_by.contains(&level));
+        lacking
             .filter_map(|fact| {
                 let lack = fact.state.as_ref().err()?;
                 Some(format!("{}: {}; {}", fact.name, lack.reason, lack.remedy))
             })
-            .collect();
-        let lacks = lacks.join(". ");
-        if weakest == Level::Full {
-            return Err(format!("this host does not allow isolation level `full`. {lacks}"));
+            .collect()
+    }
+
+    /// What is weaker than it could be when functions run at a level, for people.
+    pub fn weaker(&self, level: Level) -> Vec<&'static str> {
+        let lacking = self.facts.iter().filter(|fact| fact.state.is_err());
+        lacking.filter(|fact| !fact.needed_by.contains(&level)).map(|fact| fact.weaker).collect()
+    }
+
+    /// The best level that is allowed, unless it is weaker than the weakest that will do; or why not.
+    pub fn accept(&self, weakest: Level) -> Result<Level, String> {
+        if let Some(level) = self.best().filter(|level| *level >= weakest) {
+            return Ok(level);
         }
-        Err(format!(
-            "isolation level `{weakest}` is not implemented yet, and this host does not allow `full`. {lacks}"
-        ))
+        let lacks = |level| format!("level `{level}` is not possible here. {}", self.lacks(level).join(". "));
+        Err(match (weakest, self.best()) {
+            (Level::Full, Some(best)) => format!(
+                "{}. level `{best}` is possible: allow it with --accept-isolation={best}",
+                lacks(Level::Full)
+            ),
+            (Level::Full, None) => lacks(Level::Full),
+            (Level::Rootless, _) => lacks(Level::Rootless),
+            (Level::Container | Level::None, _) => format!(
+                "isolation level `{weakest}` is not implemented: without namespaces no function is run. {}",
+                lacks(Level::Rootless)
+            ),
+        })
     }
 }
 
 /// Looks at this host.
 #[cfg(target_os = "linux")]
 pub fn probe() -> Capabilities {
+    const BOTH: &[Level] = &[Level::Full, Level::Rootless];
+    let fact = |name, state, needed_by, weaker| Fact { name, state, needed_by, weaker };
+    let root = root();
+    let groups = if root.is_ok() { control_groups() } else { delegated_control_groups() };
     let facts = vec![
-        Fact { name: "root privileges", state: root(), required: true },
-        Fact { name: "namespaces", state: namespaces(), required: true },
-        Fact { name: "control groups", state: control_groups(), required: true },
-        Fact { name: "seccomp", state: seccomp(), required: true },
-        Fact { name: "landlock", state: landlock(), required: false },
+        fact(
+            "root privileges",
+            root,
+            &[Level::Full],
+            "on the host every function is the user of the platform, who is the same for all",
+        ),
+        fact("namespaces", namespaces(), BOTH, ""),
+        fact("user namespaces", user_namespaces(), BOTH, ""),
+        fact(
+            "control groups",
+            groups,
+            &[Level::Full],
+            "memory is limited for each process rather than each function, and processors are not shared by memory",
+        ),
+        fact(
+            "scratch space besides memory",
+            scratch(),
+            &[],
+            "what a function writes to /tmp counts towards its memory",
+        ),
+        fact("seccomp", seccomp(), BOTH, ""),
+        fact("landlock", landlock(), &[], "files are guarded by mounts alone, without a second fence"),
     ];
     Capabilities { facts }
 }
@@ -120,13 +164,65 @@ fn namespaces() -> Result<String, Lack> {
     }
 }
 
+/// Reads what the usual kernels and distributions restrict.
+#[cfg(target_os = "linux")]
+fn user_namespaces() -> Result<String, Lack> {
+    let setting = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    if !std::path::Path::new("/proc/self/ns/user").exists() {
+        return lack("the kernel has no user namespaces", "use a kernel with all namespaces");
+    }
+    if setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
+        return lack("user.max_user_namespaces is 0", "sysctl -w user.max_user_namespaces=10000");
+    }
+    if root().is_err() {
+        for (name, restricts) in
+            [("kernel.unprivileged_userns_clone", "0"), ("kernel.apparmor_restrict_unprivileged_userns", "1")]
+        {
+            if setting(&format!("/proc/sys/{}", name.replace('.', "/"))).as_deref() == Some(restricts) {
+                let allows = if restricts == "0" { "1" } else { "0" };
+                return lack(
+                    format!("{name} is {restricts}"),
+                    &format!("sysctl -w {name}={allows}, or run as root"),
+                );
+            }
+        }
+    }
+    Ok("one for each function".into())
+}
+
+#[cfg(target_os = "linux")]
+fn delegated_control_groups() -> Result<String, Lack> {
+    use crate::driver::namespaces::Layout;
+
+    match Layout::delegated() {
+        Ok(Layout::V2(path)) => Ok(format!("memory, cpu and pids, delegated at {}", path.display())),
+        Ok(_) => lack("there are none", "use a kernel with control groups"),
+        Err(reason) => lack(
+            reason,
+            "delegate one, for example with `systemd-run --user --scope -p Delegate=yes apus start`",
+        ),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn scratch() -> Result<String, Lack> {
+    use crate::driver::namespaces::Layout;
+
+    let layout = if root().is_ok() { Layout::detect() } else { Layout::delegated() };
+    match layout {
+        Ok(Layout::V2(_)) => Ok("/tmp does not count towards a function's memory".into()),
+        _ => lack("control groups of version 2 are not there", "use a host with control groups of version 2"),
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn control_groups() -> Result<String, Lack> {
     use crate::driver::namespaces::Layout;
 
     match Layout::detect() {
-        Ok(Layout::V1(_)) => Ok("memory, cpu and pids, one hierarchy each (version 1)".into()),
+        Ok(Layout::V1 { .. }) => Ok("memory, cpu and pids, one hierarchy each (version 1)".into()),
         Ok(Layout::V2(path)) => Ok(format!("memory, cpu and pids at {} (version 2)", path.display())),
+        Ok(Layout::Absent) => lack("there are none", "mount the memory, cpu and pids controllers"),
         Err(reason) => lack(reason, "mount the memory, cpu and pids controllers"),
     }
 }
@@ -146,6 +242,48 @@ fn landlock() -> Result<String, Lack> {
         Some(version) => Ok(format!("version {version}")),
         None => {
             lack("the kernel has no landlock", "boot with `lsm=landlock,...` for a second fence around files")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(lacking: &[&str]) -> Capabilities {
+        let mut host = probe();
+        for fact in &mut host.facts {
+            fact.state = if lacking.contains(&fact.name) {
+                Err(Lack { reason: "it is not".into(), remedy: "get it".into() })
+            } else {
+                Ok(String::new())
+            };
+        }
+        host
+    }
+
+    #[test]
+    fn the_best_level_is_taken_and_what_is_weaker_is_named() {
+        assert_eq!(host(&[]).accept(Level::Rootless), Ok(Level::Full));
+        assert_eq!(host(&[]).weaker(Level::Full), Vec::<&str>::new());
+        let rootless = host(&["root privileges", "control groups", "landlock"]);
+        assert_eq!(rootless.accept(Level::Rootless), Ok(Level::Rootless));
+        assert_eq!(rootless.accept(Level::None), Ok(Level::Rootless), "the best, not the weakest");
+        assert_eq!(rootless.weaker(Level::Rootless).len(), 3);
+        let why = rootless.accept(Level::Full).expect_err("it is not full");
+        assert!(why.contains("root privileges: it is not; get it"), "{why}");
+        assert!(why.contains("--accept-isolation=rootless"), "{why}");
+    }
+
+    #[test]
+    fn without_namespaces_nothing_runs_whatever_is_accepted() {
+        let bare = host(&["user namespaces"]);
+        assert_eq!((bare.best(), bare.level()), (None, Level::None));
+        for weakest in [Level::Full, Level::Rootless, Level::Container, Level::None] {
+            let why = bare.accept(weakest).expect_err("there is no driver");
+            assert!(why.contains("user namespaces: it is not; get it"), "{why}");
+            let unimplemented = why.contains("is not implemented: without namespaces no function is run");
+            assert_eq!(unimplemented, weakest < Level::Rootless, "{why}");
         }
     }
 }

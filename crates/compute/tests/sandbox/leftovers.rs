@@ -1,10 +1,11 @@
 //! Whatever ends the platform, nothing of it is left.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -22,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("stop_leaves_nothing_of_busy_environments", stopped),
         trial("a_killed_platform_leaves_nothing", killed),
         trial("a_killed_spawner_leaves_no_process_and_is_swept", killed_spawner),
+        trial("the_next_start_leaves_nothing_of_whatever_was_killed", next_start),
         trial("another_spawner_takes_over", respawned),
         trial("two_platforms_do_not_share_a_directory", shared_directory),
     ]
@@ -36,16 +38,22 @@ pub(crate) fn platform_main(mut arguments: impl Iterator<Item = String>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async {
         let rig = Rig::start(&name);
-        let (one, two) = (rig.python("one", ENDLESS), rig.python("two", ENDLESS));
+        let ports = Arc::new(Ports::default());
+        let endless = |name| rig.python(name, ENDLESS).with(|spec| spec.timeout = Duration::from_mins(10));
+        let (one, two) = (endless("one").with(|spec| spec.ports = ports.clone()), endless("two"));
         rig.invoke(&one, "0").await;
         rig.invoke(&two, "0").await;
-        println!("{}", rig.processes().len());
-        rig.invoke(&one, "1").await;
+        let running = async {
+            ports.lines.heard("sleeping").await;
+            println!("{}", rig.processes().len());
+        };
+        tokio::join!(rig.invoke(&one, "1"), running);
     });
     std::process::exit(0)
 }
 
-/// A platform with two functions of five processes each (the first, the interpreter, three children).
+/// A platform with two functions of five processes each (the first, the interpreter, three children), one of which
+/// serves an invocation.
 fn platform(name: &str) -> Child {
     let mut child = Command::new("/proc/self/exe")
         .args([PLATFORM_ARGUMENT, name])
@@ -74,7 +82,7 @@ pub(crate) fn watch(pids: &[i32]) -> Vec<OwnedFd> {
 pub(crate) fn wait_for(processes: &[OwnedFd]) {
     for process in processes {
         let mut watched = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
-        let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
         assert_eq!(rustix::event::poll(&mut watched, Some(&limit)), Ok(1), "a process is left");
     }
 }
@@ -112,7 +120,7 @@ async fn stopped() {
 
 async fn killed() {
     let mut platform = platform("killed");
-    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed/run");
+    let run_dir = crate::rig::above().join("killed/run");
     let spawner = children(platform.id());
     assert_eq!(spawner.len(), 1, "the platform has one child");
     let mut watched = watch(&processes(&run_dir));
@@ -126,7 +134,7 @@ async fn killed() {
 
 async fn killed_spawner() {
     let mut platform = platform("killed_spawner");
-    let run_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("killed_spawner/run");
+    let run_dir = crate::rig::above().join("killed_spawner/run");
     let spawner = watch(&children(platform.id()));
     let inside = watch(&processes(&run_dir));
     assert_eq!(inside.len(), 10);
@@ -141,6 +149,95 @@ async fn killed_spawner() {
     );
     apus_compute::sweep(&run_dir).expect("an earlier run can be swept");
     assert_eq!(leftovers(&run_dir), Vec::<String>::new());
+}
+
+/// Every namespace that one of these processes is in.
+fn namespaces(pids: &[i32]) -> BTreeSet<String> {
+    let kinds = ["mnt", "pid", "ipc", "uts", "net", "cgroup", "user"];
+    let links = pids.iter().flat_map(|pid| kinds.map(|kind| format!("/proc/{pid}/ns/{kind}")));
+    links.filter_map(|link| Some(std::fs::read_link(link).ok()?.display().to_string())).collect()
+}
+
+/// The kernel's clock, in the ticks in which it tells when processes started.
+fn ticks_now() -> u64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let uptime = std::fs::read_to_string("/proc/uptime").expect("there is /proc");
+    let seconds: f64 = uptime.split(' ').next().and_then(|text| text.parse().ok()).expect("a number");
+    (seconds * TICKS_PER_SECOND) as u64
+}
+
+/// Who is in one of these namespaces or holds it open. Not asked are the dead, whom their new parent has yet to
+/// bury, what this process has started, and what has started since `before`: new namespaces may have the numbers of
+/// old ones.
+fn holders(namespaces: &BTreeSet<String>, before: u64) -> Vec<String> {
+    let ours = crate::rig::below();
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").expect("there is /proc").flatten() {
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let dead = stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']));
+        let started =
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(19)?.parse::<u64>().ok());
+        if started.is_none_or(|started| started >= before) {
+            continue;
+        }
+        let pid = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if dead || pid.is_none_or(|pid| ours.contains(&pid)) {
+            continue;
+        }
+        for directory in ["ns", "fd"] {
+            for link in std::fs::read_dir(process.path().join(directory)).into_iter().flatten().flatten() {
+                let target = std::fs::read_link(link.path()).map(|target| target.display().to_string());
+                if let Ok(target) = target.as_ref().map(String::as_str)
+                    && namespaces.contains(target)
+                {
+                    found.push(format!("{} is {target}", link.path().display()));
+                }
+            }
+        }
+    }
+    found
+}
+
+async fn next_start() {
+    for victims in [&["platform"][..], &["spawner"], &["platform", "spawner"], &["spawner", "platform"]] {
+        let name = format!("next_start_{}", victims.join("_"));
+        let mut platform = platform(&name);
+        let run_dir = crate::rig::above().join(&name).join("run");
+        let spawner = watch(&children(platform.id()));
+        assert_eq!(spawner.len(), 1);
+        let inside = processes(&run_dir);
+        assert_eq!(inside.len(), 10);
+        let own = namespaces(&[i32::try_from(std::process::id()).expect("a process number")]);
+        let theirs: BTreeSet<String> = namespaces(&inside).difference(&own).cloned().collect();
+        assert!(
+            theirs.len() >= 12 || !rustix::process::geteuid().is_root(),
+            "two sandboxes have six namespaces each at least: {theirs:?}"
+        );
+        let watched = watch(&inside);
+        let killed_at = ticks_now();
+        for victim in victims {
+            match *victim {
+                "platform" => platform.kill().expect("it lives"),
+                _ => rustix::process::pidfd_send_signal(&spawner[0], Signal::KILL).expect("it lives"),
+            }
+        }
+        if !victims.contains(&"platform") {
+            // It would start another spawner; here the next start must find the dead one's remains.
+            platform.kill().expect("it is ours");
+        }
+        platform.wait().expect("it is ours");
+        // The next start, in the same directory and at once.
+        let env = apus_env::Env::real();
+        let config = apus_compute::ComputeConfig::new(&run_dir, crate::rig::ENDPOINT_PORT);
+        let compute = apus_compute::Compute::new(env, config).expect("the directory is free");
+        // What had left its group is swept away, and may have its last steps before it.
+        wait_for(&spawner);
+        wait_for(&watched);
+        assert_eq!(processes(&run_dir), Vec::<i32>::new(), "{name}");
+        assert_eq!(holders(&theirs, killed_at), Vec::<String>::new(), "{name}");
+        compute.stop().await;
+        assert_eq!(leftovers(&run_dir), Vec::<String>::new(), "{name}");
+    }
 }
 
 async fn shared_directory() {

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::leftovers::{wait_for, watch};
-use crate::rig::{Ports, Rig, json as payload, write_code};
+use crate::rig::{self, Ports, Rig, json as payload, write_code};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -21,6 +21,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_runtime_that_exits_is_an_exit_error", exits),
         trial("a_timeout_ends_the_environment_but_not_the_function", timeouts),
         trial("memory_is_bounded", memory),
+        trial("scratch_space_is_besides_memory", scratch),
+        trial("hard_processor_limits_hold_on_an_idle_host", hard_limits),
+        trial("a_program_for_another_processor_is_refused_by_name", foreign_program),
         trial("payloads_up_to_their_limits_pass", payload_limits),
         trial("the_context_is_complete", context),
         trial("variables_are_aws_s_and_the_function_s_own", variables),
@@ -246,6 +249,71 @@ async fn memory() {
         assert_eq!(outcome.memory_max_bytes, 128 * 1024 * 1024);
     }
     assert_eq!(rig.value(&eats, r#"{"mb": 1, "child": false}"#).await, 1024 * 1024);
+    rig.stop().await;
+}
+
+async fn scratch() {
+    let rig = Rig::start("scratch");
+    let writes = rig
+        .python(
+            "writes",
+            "import os\ndef handler(event, context):\n    if event.get('remove'):\n        os.unlink('/tmp/file')\n    with open('/tmp/file', 'ab', buffering=0) as file:\n        for _ in range(event.get('files', 0)):\n            file.write(bytes(1 << 20))\n    kept = bytearray(event.get('memory', 0) << 20)\n    for at in range(0, len(kept), 4096):\n        kept[at] = 1\n    return os.stat('/tmp/file').st_size >> 20\n",
+        )
+        .with(|spec| {
+            spec.tmp_mb = 512;
+            spec.timeout = Duration::from_mins(2);
+        });
+    if !rig::scratch_is_besides_memory() {
+        eprintln!("*** SKIPPED: control groups of version 1, or none, count scratch space as memory ***");
+        return rig.stop().await;
+    }
+    // More files than memory, then memory beside them, and files again.
+    assert_eq!(rig.value(&writes, r#"{"files": 160}"#).await, 160);
+    assert_eq!(rig.value(&writes, r#"{"memory": 64, "files": 40}"#).await, 200);
+    assert_eq!(rig.value(&writes, r#"{"remove": true, "files": 100, "memory": 64}"#).await, 100);
+    let outcome = rig.invoke(&writes, r#"{"memory": 1}"#).await;
+    assert_eq!((outcome.cold.as_ref(), outcome.memory_max_bytes <= 128 << 20), (None, true));
+    // The room of files is none for memory, not even after they are gone.
+    let hoards = r#"{"remove": true, "files": 0, "memory": 400}"#;
+    assert_eq!(rig.value(&writes, r#"{"files": 100}"#).await, 200);
+    rig.error(&writes, hoards, "Runtime.ExitError").await;
+    assert_eq!(rig.value(&writes, r#"{"files": 160}"#).await, 160);
+    let (error, _) = rig.error(&writes, r#"{"memory": 250}"#, "Runtime.ExitError").await;
+    assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
+    let (error, _) = rig.error(&writes, r#"{"files": 100, "memory": 250}"#, "Runtime.ExitError").await;
+    assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
+    rig.stop().await;
+}
+
+async fn hard_limits() {
+    const BURN: &str = "import time\ndef handler(event, context):\n    used, begun = time.process_time(), time.monotonic()\n    while time.process_time() - used < 0.05:\n        pass\n    return time.monotonic() - begun\n";
+    let rig = Rig::configured("hard_limits", |config| config.hard_cpu_limits = true);
+    let burn = rig.python("burn", BURN).with(|spec| spec.timeout = Duration::from_mins(1));
+    // 72 thousandths of a processor: 50 ms of it last at least 600, whatever else runs here; without a limit it
+    // would be 50 where nothing else runs.
+    let lasted = rig.value(&burn, "{}").await.as_f64().unwrap_or_default();
+    assert!(lasted > 0.5, "{lasted} s");
+    rig.stop().await;
+}
+
+async fn foreign_program() {
+    // A Python of its own, whose program is for another processor.
+    let prefix = rig::directory("foreign_prefix");
+    let mut head = *b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\0\0";
+    let (machine, name) = if cfg!(target_arch = "aarch64") { (243, "riscv64") } else { (183, "aarch64") };
+    head[18] = machine;
+    write_code(&prefix, "lib/python3.11/os.py", "");
+    write_code(&prefix, "bin/python3.11", "");
+    let program = prefix.join("bin/python3.11");
+    std::fs::write(&program, [&head[..], &[0; 100]].concat()).expect("the directory is ours");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("it is ours");
+    let rig = Rig::configured("foreign", |config| config.interpreters.directories = vec![prefix.join("bin")]);
+    let function = rig.python("function", "");
+    let (error, _) = rig.error(&function, "{}", "Runtime.InvalidEntrypoint").await;
+    let text = error["errorMessage"].as_str().unwrap_or_default();
+    let wanted = format!("is built for {name}, and this host is {}", std::env::consts::ARCH);
+    assert!(text.contains(&wanted), "{text}");
     rig.stop().await;
 }
 

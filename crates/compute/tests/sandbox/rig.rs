@@ -76,6 +76,25 @@ impl Rig {
         processes(&self.directory.join("run"))
     }
 
+    /// Waits until no environment is left.
+    pub(crate) async fn until_idle(&self) {
+        self.until_processes(0).await;
+    }
+
+    /// Waits until so many processes are left inside. The kernel tells nobody, so that it is asked.
+    pub(crate) async fn until_processes(&self, count: usize) {
+        while self.processes().len() > count || self.slots() > count.div_ceil(2) * groups_per_slot() {
+            self.env.sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Control groups of sandboxes.
+    pub(crate) fn slots(&self) -> usize {
+        let groups = groups(&self.directory.join("run"));
+        let entries = groups.into_iter().flat_map(std::fs::read_dir).flatten().flatten();
+        entries.filter(|entry| entry.path().is_dir()).count()
+    }
+
     /// The processor weights of its sandboxes, under whichever layout.
     pub(crate) fn processor_weights(&self) -> Vec<String> {
         let slots =
@@ -87,6 +106,17 @@ impl Rig {
             .flatten()
             .map(|text| text.trim().to_owned())
             .collect()
+    }
+
+    /// The users of the host that processes inside are, sorted.
+    pub(crate) fn users_of_sandboxes(&self) -> Vec<u64> {
+        let user = |pid: &i32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+        };
+        let mut users: Vec<u64> = self.processes().iter().filter_map(user).collect();
+        users.sort_unstable();
+        users
     }
 
     /// The spawner of this platform: the parent of the first processes inside.
@@ -174,9 +204,14 @@ pub(crate) fn write_code(directory: &Path, file: &str, text: &str) {
     }
 }
 
+/// Where tests keep their files: elsewhere than the build, if they run on another machine.
+pub(crate) fn above() -> PathBuf {
+    std::env::var_os("APUS_TEST_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
 /// An empty directory for a test.
 pub(crate) fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let directory = above().join(name);
     match std::fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             panic!("{}: {error}", directory.display())
@@ -246,13 +281,71 @@ impl EnvironmentPorts for Ports {
 fn groups(run_dir: &Path) -> Vec<PathBuf> {
     let name = apus_compute::driver::namespaces::cgroup_name(run_dir).expect("the run directory exists");
     let mut hierarchies = vec![PathBuf::from("/sys/fs/cgroup")];
+    // What was delegated to an ordinary user.
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    hierarchies.extend(own.lines().filter_map(|line| line.strip_prefix("0::/")).map(|own| {
+        let own = own.strip_suffix("apus-platform").unwrap_or(own);
+        Path::new("/sys/fs/cgroup").join(own.trim_end_matches('/'))
+    }));
     hierarchies
         .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
     hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
 }
 
-/// Processes in the control groups of a platform.
+/// Whether the sandboxes of these tests have control groups.
+pub(crate) fn has_groups() -> bool {
+    host_has("control groups")
+}
+
+/// Whether scratch space does not count as memory.
+pub(crate) fn scratch_is_besides_memory() -> bool {
+    host_has("scratch space besides memory")
+}
+
+fn host_has(name: &str) -> bool {
+    let fact = apus_compute::probe().facts.into_iter().find(|fact| fact.name == name);
+    fact.expect("the probe looks at it").state.is_ok()
+}
+
+/// In how many hierarchies a sandbox has a group.
+fn groups_per_slot() -> usize {
+    if Path::new("/sys/fs/cgroup/memory").is_dir() { 3 } else { 1 }
+}
+
+/// Processes below this one that are in namespaces of their own.
+fn processes_below() -> Vec<i32> {
+    let mut found = below();
+    found.retain(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("NSpid:") && line.split_whitespace().count() > 2)
+    });
+    found.sort_unstable();
+    found
+}
+
+/// This process and all below it.
+pub(crate) fn below() -> Vec<i32> {
+    let below = |pid: i32| -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        children
+            .flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect()
+    };
+    let mut found = vec![i32::try_from(std::process::id()).expect("a process number")];
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        found.extend(below(*pid));
+        at += 1;
+    }
+    found
+}
+
+/// Processes in the control groups of a platform or, where there are none, of all platforms of this process.
 pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
+    if !has_groups() {
+        return processes_below();
+    }
     let mut found = Vec::new();
     for group in groups(run_dir) {
         for slot in std::fs::read_dir(group).into_iter().flatten().flatten() {

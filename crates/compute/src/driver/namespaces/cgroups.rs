@@ -1,5 +1,6 @@
 //! Control groups: memory, processor weight and number of processes of each sandbox, under both layouts
-//! that kernels offer. The groups live at `apus/<instance>/<slot>` from the root of each hierarchy.
+//! that kernels offer. The groups live at `apus/<instance>/<slot>` from the root of each hierarchy or, without
+//! root, of what was delegated to the platform's user.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -11,6 +12,10 @@ use rustix::fs::{Mode, OFlags};
 
 /// The controllers that bound a sandbox.
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+/// The older layout's controller that stops processes, its file, and the word that lets them run.
+const FREEZER: &str = "freezer";
+const FREEZER_STATE: &str = "freezer.state";
+const THAWED: &str = "THAWED";
 /// Weight of one processor under the older layout.
 const SHARES_PER_CPU: u64 = 1024;
 /// What a sandbox weighs at least while it initialises: as on AWS, small functions start with a full processor.
@@ -22,10 +27,20 @@ const WEIGHT_PER_CPU: u64 = 100;
 const WEIGHT_MIN: u64 = 1;
 const WEIGHT_MAX: u64 = 10_000;
 
+/// The time in which a hard limit of processors holds, in microseconds, and the least that the kernel grants of it.
+const QUOTA_PERIOD_US: u64 = 100_000;
+const QUOTA_US_MIN: u64 = 1000;
+/// The group that a platform without root moves into, so that those of its sandboxes may have limits.
+const PLATFORM_GROUP: &str = "apus-platform";
+/// What is asked back from a group's caches before it is judged to need too much.
+const RECLAIM: &str = "1G";
+
 /// What bounds one sandbox.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) memory_bytes: u64,
+    /// What of its memory may be scratch space besides, where the kernel tells when to look.
+    pub(super) scratch_bytes: u64,
     pub(super) cpu_milli: u32,
     pub(super) processes_max: u32,
 }
@@ -33,14 +48,55 @@ pub(super) struct Limits {
 /// Where the host mounts its hierarchies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One hierarchy per controller, in the order of [`CONTROLLERS`].
-    V1([PathBuf; 3]),
-    /// One hierarchy for all.
+    /// One hierarchy per controller.
+    V1 {
+        /// In the order of [`CONTROLLERS`].
+        roots: [PathBuf; 3],
+        /// Where the host has one.
+        freezer: Option<PathBuf>,
+    },
+    /// One hierarchy for all, from here on.
     V2(PathBuf),
+    /// None that this process may use.
+    Absent,
 }
 
 impl Layout {
-    /// What this host has, or why it will not do.
+    /// What a user without root has: a part of the hierarchy that was delegated to it, or why there is none.
+    pub(crate) fn delegated() -> Result<Self, String> {
+        let unreadable = |error: io::Error| error.to_string();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(unreadable)?;
+        let hierarchy = mounted(&mounts, "cgroup2", None).ok_or("there is no hierarchy of version 2")?;
+        let groups = fs::read_to_string("/proc/self/cgroup").map_err(unreadable)?;
+        let own = groups
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))
+            .ok_or("this process is in no control group of version 2")?;
+        let own = own.strip_suffix(PLATFORM_GROUP).unwrap_or(own);
+        let base = hierarchy.join(own.trim_end_matches('/'));
+        let offered = fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
+        if let Some(lacking) = CONTROLLERS.iter().find(|c| !offered.split_whitespace().any(|o| o == **c)) {
+            return Err(format!("the controller `{lacking}` is not delegated to {}", base.display()));
+        }
+        let writable = |file: &str| rustix::fs::access(base.join(file), rustix::fs::Access::WRITE_OK).is_ok();
+        if !["", "cgroup.procs", "cgroup.subtree_control"].into_iter().all(writable) {
+            return Err(format!("{} is not delegated to this user", base.display()));
+        }
+        Ok(Self::V2(base))
+    }
+
+    /// Moves this process out of the way: a group with limits of its own for its members has no members itself.
+    pub(super) fn make_room(&self) -> io::Result<()> {
+        let Self::V2(base) = self else { return Ok(()) };
+        let platform = base.join(PLATFORM_GROUP);
+        match fs::create_dir(&platform) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        write(&platform.join("cgroup.procs"), "0")
+    }
+
+    /// What root has on this host, or why it will not do.
     pub(crate) fn detect() -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mountinfo")
             .map_err(|error| format!("/proc/self/mountinfo cannot be read: {error}"))?;
@@ -59,7 +115,8 @@ impl Layout {
         }
         let [memory, cpu, pids] =
             <[PathBuf; 3]>::try_from(paths).expect("one path was found for each controller");
-        Ok(Self::V1([memory, cpu, pids]))
+        let freezer = mounted(&mounts, "cgroup", Some(FREEZER));
+        Ok(Self::V1 { roots: [memory, cpu, pids], freezer })
     }
 }
 
@@ -82,11 +139,13 @@ fn mounted(mountinfo: &str, kind: &str, controller: Option<&str>) -> Option<Path
 pub(super) struct Groups {
     layout: Layout,
     name: String,
+    /// Whether processors are bounded even when they are idle.
+    hard: bool,
 }
 
 impl Groups {
-    pub(super) fn new(layout: Layout, name: &str) -> Self {
-        Self { layout, name: name.to_owned() }
+    pub(super) fn new(layout: Layout, name: &str, hard: bool) -> Self {
+        Self { layout, name: name.to_owned(), hard }
     }
 
     /// Makes the instance's own groups. Another instance that ends may remove what they share meanwhile.
@@ -104,11 +163,12 @@ impl Groups {
 
     fn try_prepare(&self) -> io::Result<()> {
         match &self.layout {
-            Layout::V1(roots) => {
-                for root in roots {
+            Layout::V1 { roots, freezer } => {
+                for root in roots.iter().chain(freezer) {
                     fs::create_dir_all(root.join(&self.name))?;
                 }
             }
+            Layout::Absent => {}
             Layout::V2(root) => {
                 let enable = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
                 let mut path = root.clone();
@@ -127,10 +187,12 @@ impl Groups {
     pub(super) fn slot(&self, slot: u32) -> Group {
         let beneath = format!("{}/{slot}", self.name);
         match &self.layout {
-            Layout::V1(roots) => {
-                Group { v2: false, directories: roots.iter().map(|root| root.join(&beneath)).collect() }
+            Layout::V1 { roots, freezer } => {
+                let directories = roots.iter().chain(freezer).map(|root| root.join(&beneath)).collect();
+                Group { v2: false, directories, hard: self.hard }
             }
-            Layout::V2(root) => Group { v2: true, directories: vec![root.join(beneath)] },
+            Layout::V2(root) => Group { v2: true, directories: vec![root.join(beneath)], hard: self.hard },
+            Layout::Absent => Group { v2: false, directories: Vec::new(), hard: self.hard },
         }
     }
 
@@ -138,8 +200,12 @@ impl Groups {
     pub(super) fn sweep(&self) -> io::Result<u32> {
         let mut ended = 0;
         let instance: Vec<PathBuf> = match &self.layout {
-            Layout::V1(roots) => roots.iter().map(|root| root.join(&self.name)).collect(),
+            // The freezer's first: what is frozen cannot end.
+            Layout::V1 { roots, freezer } => {
+                freezer.iter().chain(roots).map(|root| root.join(&self.name)).collect()
+            }
             Layout::V2(root) => vec![root.join(&self.name)],
+            Layout::Absent => Vec::new(),
         };
         for directory in instance {
             let entries = match fs::read_dir(&directory) {
@@ -171,18 +237,24 @@ pub(super) enum Entrance {
     Walks(Vec<OwnedFd>),
     /// It is cloned into this directory.
     Born(OwnedFd),
+    /// There is no group.
+    None,
 }
 
 /// The group of one sandbox.
 pub(super) struct Group {
     v2: bool,
+    /// Empty where there are no groups. Under the older layout in the order of [`CONTROLLERS`], and behind them the
+    /// freezer's where the host has one.
     directories: Vec<PathBuf>,
+    hard: bool,
 }
 
 impl Group {
     /// Makes it, with its limits, and returns how a process comes into it.
     pub(super) fn create(&self, limits: Limits) -> io::Result<Entrance> {
-        for directory in &self.directories {
+        // The freezer's first: what is frozen cannot end.
+        for directory in self.directories.iter().rev() {
             match fs::create_dir(directory) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     // Left by a sandbox that could not be removed: a group's history must not be inherited.
@@ -193,9 +265,16 @@ impl Group {
                 other => other?,
             }
         }
+        if self.directories.is_empty() {
+            return Ok(Entrance::None);
+        }
         if self.v2 {
             let own = &self.directories[0];
-            write(&own.join("memory.max"), &limits.memory_bytes.to_string())?;
+            let most = limits.memory_bytes + limits.scratch_bytes;
+            write(&own.join("memory.max"), &most.to_string())?;
+            if limits.scratch_bytes > 0 {
+                write(&own.join("memory.high"), &limits.memory_bytes.to_string())?;
+            }
             optional(write(&own.join("memory.swap.max"), "0"))?;
             optional(write(&own.join("memory.oom.group"), "1"))?;
             write(&own.join("pids.max"), &limits.processes_max.to_string())?;
@@ -223,34 +302,56 @@ impl Group {
     /// Sets its weight when processors are short.
     pub(super) fn weigh(&self, cpu_milli: u32) -> io::Result<()> {
         let cpu = u64::from(cpu_milli);
+        let quota = (cpu * QUOTA_PERIOD_US / 1000).max(QUOTA_US_MIN);
+        if self.directories.is_empty() {
+            return Ok(());
+        }
         if self.v2 {
+            let own = &self.directories[0];
+            if self.hard {
+                write(&own.join("cpu.max"), &format!("{quota} {QUOTA_PERIOD_US}"))?;
+            }
             let weight = (cpu * WEIGHT_PER_CPU / 1000).clamp(WEIGHT_MIN, WEIGHT_MAX);
-            write(&self.directories[0].join("cpu.weight"), &weight.to_string())
+            write(&own.join("cpu.weight"), &weight.to_string())
         } else {
             let [_, processor, _] = self.v1();
+            if self.hard {
+                write(&processor.join("cpu.cfs_period_us"), &QUOTA_PERIOD_US.to_string())?;
+                write(&processor.join("cpu.cfs_quota_us"), &quota.to_string())?;
+            }
             let shares = (cpu * SHARES_PER_CPU / 1000).max(SHARES_MIN);
             write(&processor.join("cpu.shares"), &shares.to_string())
         }
     }
 
     /// Lets none of its processes run, or lets them run again.
+    ///
+    /// Where the host cannot freeze, it does nothing: what runs between invocations then runs.
     pub(super) fn set_frozen(&self, frozen: bool) -> io::Result<()> {
         if self.v2 {
             return write(&self.directories[0].join("cgroup.freeze"), if frozen { "1" } else { "0" });
         }
-        Ok(())
+        match self.directories.get(CONTROLLERS.len()) {
+            Some(freezer) => write(&freezer.join(FREEZER_STATE), if frozen { "FROZEN" } else { THAWED }),
+            None => Ok(()),
+        }
     }
 
-    /// The directories under the older layout.
+    /// The directories of the controllers under the older layout.
     fn v1(&self) -> &[PathBuf; 3] {
-        self.directories[..].try_into().expect("the older layout has one directory per controller")
+        self.directories.first_chunk().expect("the older layout has one directory per controller")
     }
 
-    /// A descriptor that becomes readable when the kernel runs out of the group's memory. Under the newer
-    /// layout the kernel ends the whole group itself, and there is nothing to watch.
+    /// A descriptor that tells of the group's memory. Under the older layout it becomes readable when there is no
+    /// more; under the newer one, where the kernel ends the whole group itself, it has an exceptional condition
+    /// when the memory besides scratch space may be used up.
     pub(super) fn watch_memory(&self) -> io::Result<Option<OwnedFd>> {
-        if self.v2 {
+        if self.directories.is_empty() {
             return Ok(None);
+        }
+        if self.v2 {
+            let events = self.directories[0].join("memory.events");
+            return Ok(Some(rustix::fs::open(events, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?));
         }
         let memory = &self.directories[0];
         let event = rustix::event::eventfd(
@@ -270,8 +371,45 @@ impl Group {
         Ok(Some(event))
     }
 
+    /// Which layout it is of: whether [`Self::watch_memory`] tells of pressure rather than of the end.
+    pub(super) fn tells_pressure(&self) -> bool {
+        self.v2
+    }
+
+    /// Under the newer layout: looks at a group that has reached its limit, or whose limit was raised. `None` if it
+    /// needs more than it may have besides its scratch space; else its limit follows what is in there, and the
+    /// result says by how many bytes it is raised.
+    pub(super) fn follow_scratch(&self, limits: Limits, scratch_used_bytes: u64) -> io::Result<Option<u64>> {
+        let own = &self.directories[0];
+        let charged = || -> io::Result<u64> {
+            let used = number(&fs::read_to_string(own.join("memory.current"))?);
+            let stat = fs::read_to_string(own.join("memory.stat"))?;
+            let cached = stat
+                .lines()
+                .filter_map(|line| {
+                    line.strip_prefix("inactive_file ").or_else(|| line.strip_prefix("active_file "))
+                })
+                .map(number)
+                .sum();
+            Ok(used.saturating_sub(cached).saturating_sub(scratch_used_bytes))
+        };
+        if charged()? >= limits.memory_bytes {
+            // Caches of the kernel are no need. That not so much can be given back is an error to it.
+            let _ = fs::write(own.join("memory.reclaim"), RECLAIM);
+            if charged()? >= limits.memory_bytes {
+                return Ok(None);
+            }
+        }
+        let raised = scratch_used_bytes.min(limits.scratch_bytes);
+        write(&own.join("memory.high"), &(limits.memory_bytes + raised).to_string())?;
+        Ok(Some(raised))
+    }
+
     /// Whether the kernel has killed in it for want of memory.
     pub(super) fn out_of_memory(&self) -> bool {
+        if self.directories.is_empty() {
+            return false;
+        }
         let file = if self.v2 { "memory.events" } else { "memory.oom_control" };
         let text = fs::read_to_string(self.directories[0].join(file)).unwrap_or_default();
         text.lines()
@@ -287,7 +425,7 @@ impl Group {
     /// The same, to be asked often.
     pub(super) fn memory_peak(&self) -> Option<MemoryPeak> {
         let file = if self.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::File::open(self.directories[0].join(file)).ok().map(MemoryPeak)
+        fs::File::open(self.directories.first()?.join(file)).ok().map(MemoryPeak)
     }
 
     /// Removes it, empty by now.
@@ -310,6 +448,10 @@ impl MemoryPeak {
 /// Kills the processes of a group and waits until each is gone. Returns how many there were.
 fn end_all(directory: &Path) -> io::Result<u32> {
     let mut ended = 0;
+    let freezer = directory.join(FREEZER_STATE);
+    if freezer.exists() {
+        write(&freezer, THAWED)?;
+    }
     loop {
         let text = fs::read_to_string(directory.join("cgroup.procs"))?;
         let members: Vec<i32> =
@@ -337,6 +479,11 @@ fn end_all(directory: &Path) -> io::Result<u32> {
             while matches!(rustix::event::poll(&mut watched, None), Err(rustix::io::Errno::INTR)) {}
         }
     }
+}
+
+/// A number in a file of the kernel.
+fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or_default()
 }
 
 fn remove(directory: &Path) -> io::Result<()> {

@@ -12,13 +12,13 @@ use landlock::{
 };
 use libc::sock_filter;
 use rustix::process::{Pid, Resource, Rlimit, Signal as ProcessSignal};
-use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, UnshareFlags};
+use rustix::thread::UnshareFlags;
 
 use super::cgroups::Entrance;
 use super::message::Signal;
 use super::mounts::{self, Step, at};
 use super::network::{self, Network};
-use super::{packet, seccomp};
+use super::{architecture, identity, packet, seccomp};
 use crate::driver::SandboxSpec;
 
 /// Open files of a sandbox's program, as on AWS.
@@ -31,7 +31,10 @@ const STATUS_FAILED: i32 = 70;
 /// Everything that the spawner hands to a new sandbox.
 pub(super) struct Birth<'a> {
     pub(super) spec: &'a SandboxSpec,
-    pub(super) uid: u32,
+    /// Its user on the host, unless that is the platform's own.
+    pub(super) user: Option<u32>,
+    /// Its scratch space, to be mounted.
+    pub(super) scratch: Option<BorrowedFd<'a>>,
     pub(super) root_mount_point: &'a str,
     pub(super) filter: &'a [sock_filter],
     pub(super) network: Network,
@@ -52,7 +55,7 @@ pub(super) fn bear(birth: &Birth<'_>) -> io::Result<(Pid, OwnedFd)> {
     let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let into = match &birth.entrance {
         Entrance::Born(group) => Some(group.as_raw_fd()),
-        Entrance::Walks(_) => None,
+        Entrance::Walks(_) | Entrance::None => None,
     };
     match clone(namespaces, into)? {
         Some(born) => Ok(born),
@@ -141,7 +144,7 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
     }
     keep_only(birth);
     at(|| "join the network namespace".into(), network::join(&birth.network.namespace))?;
-    mounts::enter(birth.root_mount_point, &birth.spec.root)?;
+    mounts::enter(birth.root_mount_point, &birth.spec.root, birth.scratch)?;
     at(|| "name the host".into(), rustix::system::sethostname(b"sandbox"))?;
     // SAFETY: only the view of control groups changes, for this process and those to come.
     at(|| "hide the control groups".into(), unsafe {
@@ -149,8 +152,9 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
     })?;
     redirect(birth)?;
     at(|| "begin a session".into(), rustix::process::setsid())?;
-    limit_resources()?;
-    drop_privileges(birth.uid)?;
+    limit_resources(birth)?;
+    identity::become_nobody(birth.user)?;
+    limit_processes(birth.spec.processes_max)?;
     die_with_spawner(birth)?;
     at(|| "enter /".into(), rustix::process::chdir(birth.spec.directory.as_str()))?;
     restrict_files()?;
@@ -168,6 +172,7 @@ fn keep_only(birth: &Birth<'_>) {
         birth.input.as_raw_fd(),
         birth.life.as_raw_fd(),
     ];
+    kept.extend(birth.scratch.map(|scratch| scratch.as_raw_fd()));
     kept.sort_unstable();
     let mut from = 0;
     for descriptor in kept {
@@ -189,39 +194,24 @@ fn redirect(birth: &Birth<'_>) -> Step<()> {
     Ok(())
 }
 
-fn limit_resources() -> Step<()> {
-    for (resource, most) in [(Resource::Nofile, OPEN_FILES_MAX), (Resource::Core, 0)] {
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        at(|| "limit resources".into(), rustix::process::setrlimit(resource, limit))?;
+fn limit_resources(birth: &Birth<'_>) -> Step<()> {
+    limit(Resource::Nofile, OPEN_FILES_MAX)?;
+    limit(Resource::Core, 0)?;
+    if matches!(birth.entrance, Entrance::None) {
+        // Each process by itself, where no group bounds them all.
+        limit(Resource::Data, birth.spec.memory_bytes)?;
     }
     Ok(())
 }
 
-fn drop_privileges(uid: u32) -> Step<()> {
-    let none = CapabilitySet::empty();
-    for capability in CapabilitySet::all().iter() {
-        // Kernels older than the newest capability do not know it, and need not drop it.
-        match rustix::thread::remove_capability_from_bounding_set(capability) {
-            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(format!("drop capabilities: {error}")),
-        }
-    }
-    at(
-        || "lock the privileges".into(),
-        rustix::thread::set_capabilities_secure_bits(
-            CapabilitiesSecureBits::NO_ROOT
-                | CapabilitiesSecureBits::NO_ROOT_LOCKED
-                | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
-                | CapabilitiesSecureBits::KEEP_CAPS_LOCKED,
-        ),
-    )?;
-    let (user, group) = (rustix::process::Uid::from_raw(uid), rustix::process::Gid::from_raw(uid));
-    at(|| "leave all groups".into(), rustix::thread::set_thread_groups(&[]))?;
-    at(|| "change the group".into(), rustix::thread::set_thread_res_gid(group, group, group))?;
-    at(|| "change the user".into(), rustix::thread::set_thread_res_uid(user, user, user))?;
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    at(|| "drop capabilities".into(), rustix::thread::set_capabilities(None, sets))?;
-    at(|| "refuse new privileges".into(), rustix::thread::set_no_new_privs(true))
+/// Comes after the change of the user: it is that user's processes that are counted.
+fn limit_processes(processes_max: u32) -> Step<()> {
+    limit(Resource::Nproc, u64::from(processes_max))
+}
+
+fn limit(resource: Resource, most: u64) -> Step<()> {
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    at(|| "limit resources".into(), rustix::process::setrlimit(resource, limit))
 }
 
 /// Comes after the change of the user, which forgets the wish.
@@ -282,7 +272,12 @@ fn exec(spec: &SandboxSpec) -> String {
     // SAFETY: the program is a terminated string, and both arrays end with a null pointer and point to
     // terminated strings that live until the call, which does not return on success.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    format!("{}: {}", program.to_string_lossy(), io::Error::last_os_error())
+    let error = io::Error::last_os_error();
+    let shown = program.to_string_lossy();
+    match architecture::foreign(&shown).filter(|_| error.raw_os_error() == Some(libc::ENOEXEC)) {
+        Some(foreign) => format!("{shown} is built for {foreign}, and this host is {}", architecture::HOST),
+        None => format!("{shown}: {error}"),
+    }
 }
 
 /// Reaps whatever is orphaned in the sandbox until its program ends.

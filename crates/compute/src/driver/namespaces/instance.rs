@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::cgroups::{Groups, Layout};
+use super::cgroups::Groups;
 use crate::driver::StartError;
 
 /// Takes the directory for this process, refusing another that lives, and waits for the spawner of an earlier
@@ -37,8 +37,8 @@ pub fn sweep(run_dir: &Path) -> Result<u32, StartError> {
         return Ok(0);
     }
     let _locks = lock(run_dir)?;
-    let groups =
-        Groups::new(Layout::detect().map_err(StartError::Host)?, &cgroup_name(run_dir).map_err(host)?);
+    let rootless = !rustix::process::geteuid().is_root();
+    let groups = Groups::new(super::layout(rootless), &cgroup_name(run_dir).map_err(host)?, false);
     groups.sweep().map_err(host)
 }
 

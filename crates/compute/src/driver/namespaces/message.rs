@@ -31,6 +31,12 @@ pub(super) struct Hello {
     /// How many network namespaces are kept ready.
     #[n(5)]
     pub networks_ready: u32,
+    /// Whether the spawner has no privileges on the host, and gives itself a world in which it has.
+    #[n(6)]
+    pub rootless: bool,
+    /// Whether processors are bounded even when they are idle.
+    #[n(7)]
+    pub hard_cpu_limits: bool,
 }
 
 /// From the platform to the spawner.

@@ -1,8 +1,11 @@
-//! The driver of level "full": sandboxes of namespaces and control groups, cloned by a [spawner] process.
+//! The driver of levels "full" and "rootless": sandboxes of namespaces and control groups, cloned by a [spawner]
+//! process.
 //! This side is the platform's: it asks the spawner, serves what listens inside, and hears how it ends.
 
+mod architecture;
 mod cgroups;
 mod child;
+mod identity;
 mod instance;
 mod link;
 mod message;
@@ -11,6 +14,7 @@ mod network;
 mod output_pipe;
 mod packet;
 mod sandbox;
+mod scratch;
 mod seccomp;
 mod spawner;
 mod watched;
@@ -57,6 +61,10 @@ pub struct NamespaceConfig {
     pub endpoint_port: u16,
     /// Network namespaces that are kept ready.
     pub networks_ready: u32,
+    /// Whether this process has no privileges on the host: level "rootless".
+    pub rootless: bool,
+    /// Whether a function never has more of the processors than its memory buys, even when they are idle.
+    pub hard_cpu_limits: bool,
 }
 
 impl NamespaceConfig {
@@ -69,6 +77,8 @@ impl NamespaceConfig {
             sandboxes_max,
             endpoint_port,
             networks_ready: NETWORKS_READY,
+            rootless: !rustix::process::geteuid().is_root(),
+            hard_cpu_limits: false,
         }
     }
 }
@@ -98,9 +108,14 @@ impl NamespaceDriver {
         let mount_point = config.run_dir.join("root");
         mounts::prepare_mount_point(&mount_point).map_err(host("make the run directory"))?;
         let locks = instance::lock(&config.run_dir)?;
-        let layout = Layout::detect().map_err(StartError::Host)?;
+        let layout = layout(config.rootless);
+        if config.rootless {
+            layout.make_room().map_err(host("make room in the delegated control group"))?;
+        } else if layout == Layout::Absent {
+            return Err(StartError::Host("there are no control groups; level `full` needs them".into()));
+        }
         let name = cgroup_name(&config.run_dir).map_err(host("find the run directory"))?;
-        let groups = Groups::new(layout, &name);
+        let groups = Groups::new(layout, &name, config.hard_cpu_limits);
         groups.sweep().map_err(host("remove what an earlier run left behind"))?;
         let hello = Hello {
             root_mount_point: text(&mount_point)?,
@@ -109,6 +124,8 @@ impl NamespaceDriver {
             runtime_api_port: RUNTIME_API_PORT,
             endpoint_port: config.endpoint_port,
             networks_ready: config.networks_ready,
+            rootless: config.rootless,
+            hard_cpu_limits: config.hard_cpu_limits,
         };
         let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
         let spawner = Mutex::new(Spawner { link, process, stopped: false });
@@ -142,7 +159,7 @@ impl NamespaceDriver {
 
 impl Driver for NamespaceDriver {
     fn level(&self) -> Level {
-        Level::Full
+        if self.config.rootless { Level::Rootless } else { Level::Full }
     }
 
     fn start(
@@ -180,6 +197,12 @@ fn is_short(meminfo: &str) -> bool {
         (Some(available), Some(total)) => available < total / MEMORY_RESERVE_PART,
         _ => false,
     }
+}
+
+/// The control groups that this process may use.
+fn layout(rootless: bool) -> Layout {
+    let layout = if rootless { Layout::delegated() } else { Layout::detect() };
+    layout.unwrap_or(Layout::Absent)
 }
 
 fn text(path: &Path) -> Result<String, StartError> {

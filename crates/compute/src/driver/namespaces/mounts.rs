@@ -1,18 +1,24 @@
 //! Makes a root file system from its entries, in the mount namespace of the calling process, and moves
 //! into it. Everything is `nosuid` and, but for scratch space, read-only in the end.
+#![allow(unsafe_code)]
 
 use std::fs;
 use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
+use super::scratch::attach;
 use crate::driver::RootEntry;
 
 /// Room for the directories, links and small files of a root.
 const ROOT_OPTIONS: &str = "size=1m,nr_inodes=1024,mode=755";
-const SCRATCH_MODE: &str = "1777";
+const RESTRICTED: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY
+    .union(MountAttrFlags::MOUNT_ATTR_NOSUID)
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV);
 const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 /// What `/proc` tells of the host rather than of the sandbox.
 const MASKED: [&str; 8] =
@@ -26,7 +32,7 @@ pub(super) fn at<T, E: std::fmt::Display>(what: impl FnOnce() -> String, result:
 }
 
 /// Assembles the root on an existing empty directory and makes it this process's root.
-pub(super) fn enter(mount_point: &str, entries: &[RootEntry]) -> Step<()> {
+pub(super) fn enter(mount_point: &str, entries: &[RootEntry], scratch: Option<BorrowedFd<'_>>) -> Step<()> {
     at(
         || "make mounts private".into(),
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC),
@@ -37,7 +43,7 @@ pub(super) fn enter(mount_point: &str, entries: &[RootEntry]) -> Step<()> {
     )?;
     let root = Path::new(mount_point);
     for entry in entries {
-        make(root, entry)?;
+        make(root, entry, scratch)?;
     }
     at(
         || "make the root read-only".into(),
@@ -49,7 +55,7 @@ pub(super) fn enter(mount_point: &str, entries: &[RootEntry]) -> Step<()> {
     at(|| "stand in the new root".into(), rustix::process::chdir("/"))
 }
 
-fn make(root: &Path, entry: &RootEntry) -> Step<()> {
+fn make(root: &Path, entry: &RootEntry, scratch: Option<BorrowedFd<'_>>) -> Step<()> {
     match entry {
         RootEntry::Directory { path } => directory(&beneath(root, path)),
         RootEntry::Bind { source, path } => {
@@ -63,14 +69,11 @@ fn make(root: &Path, entry: &RootEntry) -> Step<()> {
             bind(source, &target)
         }
         RootEntry::Merged { sources, path } => merged(sources, &beneath(root, path)),
-        RootEntry::Scratch { path, bytes } => {
+        RootEntry::Scratch { path, .. } => {
             let target = beneath(root, path);
             directory(&target)?;
-            let options = format!("size={bytes},mode={SCRATCH_MODE}");
-            at(
-                || format!("mount {path}"),
-                rustix::mount::mount("tmpfs", &target, "tmpfs", SAFE, c_string(&options).as_deref()),
-            )
+            let scratch = scratch.ok_or_else(|| format!("mount {path}: it was not made"))?;
+            at(|| format!("mount {path}"), attach(scratch, &target))
         }
         RootEntry::Hidden { path } => {
             let options = c_string("size=4k,nr_inodes=2,mode=755");
@@ -129,10 +132,35 @@ fn processes(target: &Path) -> Step<()> {
 /// A bind mount is made writable first: the kernel ignores other flags at that moment.
 fn bind(source: &str, target: &Path) -> Step<()> {
     at(|| format!("bind {source}"), rustix::mount::mount_bind(source, target))?;
-    at(
-        || format!("make {source} read-only"),
-        rustix::mount::mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | SAFE, c""),
-    )
+    at(|| format!("make {source} read-only"), restrict(target))
+}
+
+/// Adds restrictions to a mount, and keeps those that it has: without root, none may be taken away.
+fn restrict(target: &Path) -> io::Result<()> {
+    let attributes =
+        MountAttributes { set: u64::from(RESTRICTED.bits()), clear: 0, propagation: 0, user_namespace: 0 };
+    let path = std::ffi::CString::new(target.as_os_str().as_bytes())?;
+    // SAFETY: the path is a terminated string and the attributes are as long as is said; both outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            0,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `struct mount_attr` of the kernel.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
 }
 
 fn merged(sources: &[String], target: &Path) -> Step<()> {

@@ -42,6 +42,7 @@ pub(super) async fn start(
         exchange: wiring.exchange.clone(),
         asked_to_end: AtomicBool::new(false),
         cpu_milli: spec.cpu_milli,
+        memory_bytes: spec.memory_bytes,
     });
     let request = Request::Start { id, slot, spec: Box::new(spec) };
     if let Err(error) = link.send(&request, &[their_control.as_fd(), their_pipe.as_fd()]).await {
@@ -71,6 +72,7 @@ struct NamespaceSandbox {
     exchange: Arc<crate::exchange::Exchange>,
     asked_to_end: AtomicBool,
     cpu_milli: u32,
+    memory_bytes: u64,
 }
 
 impl NamespaceSandbox {
@@ -164,12 +166,14 @@ impl Sandbox for NamespaceSandbox {
     }
 
     fn memory_peak_bytes(&self) -> Option<u64> {
-        match &*self.ended.borrow() {
+        let peak = match &*self.ended.borrow() {
             // Its group's name may be another's by now.
             Some(Ended::Exit(_, peak)) => *peak,
             Some(Ended::Refused(_)) => None,
             None => self.memory_peak.get_or_init(|| self.group.memory_peak()).as_ref()?.bytes(),
-        }
+        };
+        // The kernel's figure has what lies in scratch space too, which may be besides the limit.
+        peak.map(|peak| peak.min(self.memory_bytes))
     }
 
     fn drain_output(&self) {

@@ -12,11 +12,12 @@ use rustix::event::{Timespec, epoll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal as ProcessSignal, WaitId, WaitIdOptions};
 
-use super::cgroups::{Entrance, Group, Groups, Layout, Limits};
+use super::cgroups::{Entrance, Group, Groups, Limits};
 use super::child::{self, Birth};
 use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
 use super::network::{Network, NetworkMaker};
-use super::{packet, seccomp};
+use super::scratch::Scratch;
+use super::{identity, packet, seccomp};
 use crate::driver::SandboxSpec;
 
 /// The name under which the platform's program starts a spawner: its first argument.
@@ -25,6 +26,8 @@ pub const SPAWNER_ARGUMENT: &str = "__spawner";
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 64;
 const TOKEN_PLATFORM: u64 = 0;
+/// How long a memory limit may stay raised after the scratch space that raised it was given back.
+const LOWERING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Runs the spawner if these are its arguments, and then never returns. The first thing in `main`, before any
 /// thread is started.
@@ -64,7 +67,13 @@ struct Spawner {
 struct Living {
     process: OwnedFd,
     group: Group,
+    limits: Limits,
     memory_events: Option<OwnedFd>,
+    scratch: Option<Scratch>,
+    /// Whether its memory limit is raised by what is in its scratch space.
+    raised: bool,
+    /// Whether it was ended for needing too much memory.
+    swollen: bool,
 }
 
 /// Which event of which sandbox.
@@ -80,9 +89,11 @@ impl Spawner {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let (hello, _) = packet::receive::<Hello>(&platform, &mut buffer)?
             .ok_or_else(|| io::Error::other("the platform left before it said how to work"))?;
-        let layout = Layout::detect().map_err(io::Error::other)?;
-        let groups = Groups::new(layout, &hello.cgroup_name);
+        let groups = Groups::new(super::layout(hello.rootless), &hello.cgroup_name, hello.hard_cpu_limits);
         groups.prepare()?;
+        if hello.rootless {
+            identity::enter_own_world()?;
+        }
         let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let data = epoll::EventData::new_u64(TOKEN_PLATFORM);
         epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
@@ -114,18 +125,20 @@ impl Spawner {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
             let idle_work = self.networks_ready.len() < self.networks_wanted;
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let patience = match (idle_work, self.living.values().any(|living| living.raised)) {
+                (true, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+                (false, true) => Some(LOWERING),
+                (false, false) => None,
+            };
             events.clear();
-            match epoll::wait(
-                &self.events,
-                rustix::buffer::spare_capacity(&mut events),
-                idle_work.then_some(&now),
-            ) {
+            match epoll::wait(&self.events, rustix::buffer::spare_capacity(&mut events), patience.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             if events.is_empty() && idle_work {
                 self.make_network_ready();
+            } else if events.is_empty() {
+                self.lower();
             }
             for event in &events {
                 let token = event.data.u64();
@@ -134,6 +147,16 @@ impl Spawner {
                 } else if !self.listen(&mut buffer)? {
                     return Ok(());
                 }
+            }
+        }
+    }
+
+    /// Lets raised limits follow when scratch space is given back, which the kernel tells nobody.
+    fn lower(&mut self) {
+        for living in self.living.values_mut().filter(|living| living.raised) {
+            if living.needs_too_much() {
+                living.swollen = true;
+                living.kill();
             }
         }
     }
@@ -165,7 +188,7 @@ impl Spawner {
             }
             Request::Kill { id } => {
                 if let Some(living) = self.living.get(&id) {
-                    kill(&living.process);
+                    living.kill();
                 }
             }
         }
@@ -173,21 +196,23 @@ impl Spawner {
     }
 
     fn start(&mut self, id: u64, slot: u32, spec: &SandboxSpec, beside: Vec<OwnedFd>) -> io::Result<()> {
-        let [control, output] = <[OwnedFd; 2]>::try_from(beside)
+        let ends = <[OwnedFd; 2]>::try_from(beside)
             .map_err(|_| io::Error::other("a sandbox needs a control socket and an output pipe"))?;
         let network = match self.networks_ready.pop() {
             Some(network) => network,
             None => self.networks.make()?,
         };
         let group = self.groups.slot(slot);
+        let scratch = Scratch::of(&spec.root)?;
         let limits = Limits {
             memory_bytes: spec.memory_bytes,
+            scratch_bytes: scratch.as_ref().map_or(0, Scratch::bytes),
             cpu_milli: spec.cpu_milli,
             processes_max: spec.processes_max,
         };
         let born = group.create(limits).and_then(|entrance| {
             let memory_events = group.watch_memory()?;
-            let (_, process) = self.bear(slot, spec, network, entrance, control, output)?;
+            let (_, process) = self.bear(slot, spec, scratch.as_ref(), network, entrance, ends)?;
             Ok((memory_events, process))
         });
         let (memory_events, process) = match born {
@@ -197,15 +222,19 @@ impl Spawner {
                 return Err(error);
             }
         };
-        let living = Living { process, group, memory_events };
+        let living = Living { process, group, limits, memory_events, scratch, raised: false, swollen: false };
+        let flags =
+            if living.group.tells_pressure() { epoll::EventFlags::PRI } else { epoll::EventFlags::IN };
         let watched =
-            self.watch(&living.process, token(id, false)).and_then(|()| match &living.memory_events {
-                Some(events) => self.watch(events, token(id, true)),
+            self.watch(&living.process, token(id, false), epoll::EventFlags::IN).and_then(|()| match &living
+                .memory_events
+            {
+                Some(events) => self.watch(events, token(id, true), flags),
                 None => Ok(()),
             });
         if let Err(error) = watched {
             // What cannot be watched must not run.
-            kill(&living.process);
+            living.kill();
             bury(id, &living);
             return Err(error);
         }
@@ -217,14 +246,15 @@ impl Spawner {
         &self,
         slot: u32,
         spec: &SandboxSpec,
+        scratch: Option<&Scratch>,
         network: Network,
         entrance: Entrance,
-        control: OwnedFd,
-        output: OwnedFd,
+        [control, output]: [OwnedFd; 2],
     ) -> io::Result<(Pid, OwnedFd)> {
         child::bear(&Birth {
             spec,
-            uid: self.hello.uid_base + slot,
+            user: (!self.hello.rootless).then_some(self.hello.uid_base + slot),
+            scratch: scratch.map(Scratch::as_fd),
             root_mount_point: &self.hello.root_mount_point,
             filter: &self.filter,
             network,
@@ -236,15 +266,19 @@ impl Spawner {
         })
     }
 
-    fn watch(&self, descriptor: &OwnedFd, token: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.events, descriptor, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
+    fn watch(&self, descriptor: &OwnedFd, token: u64, flags: epoll::EventFlags) -> io::Result<()> {
+        Ok(epoll::add(&self.events, descriptor, epoll::EventData::new_u64(token), flags)?)
     }
 
     fn attend(&mut self, id: u64, memory: bool) -> io::Result<()> {
-        let Some(living) = self.living.get(&id) else { return Ok(()) };
+        let Some(living) = self.living.get_mut(&id) else { return Ok(()) };
         if memory {
-            // The kernel kills one process; what is left of the function is of no use.
-            kill(&living.process);
+            if living.group.tells_pressure() && !living.needs_too_much() {
+                return Ok(());
+            }
+            // Where the kernel kills, it is one process; what is left of the function is of no use.
+            living.swollen = true;
+            living.kill();
             return self.forget_memory_events(id);
         }
         let Some(living) = self.living.remove(&id) else { return Ok(()) };
@@ -270,7 +304,7 @@ impl Spawner {
 
     fn end_all(&mut self) {
         for living in self.living.values() {
-            kill(&living.process);
+            living.kill();
         }
         for (id, living) in std::mem::take(&mut self.living) {
             bury(id, &living);
@@ -279,9 +313,28 @@ impl Spawner {
     }
 }
 
-fn kill(process: &OwnedFd) {
-    // That it has ended already is what was wanted.
-    let _ = rustix::process::pidfd_send_signal(process, ProcessSignal::KILL);
+impl Living {
+    /// Ends its first process, with which the kernel ends all others.
+    fn kill(&self) {
+        // Under the older layout what is frozen cannot end.
+        let _ = self.group.set_frozen(false);
+        // That it has ended already is what was wanted.
+        let _ = rustix::process::pidfd_send_signal(&self.process, ProcessSignal::KILL);
+    }
+
+    /// Whether memory is short for another reason than files in its scratch space.
+    fn needs_too_much(&mut self) -> bool {
+        // The event is over once its counters have been read.
+        let read = self.memory_events.as_ref().map(|events| rustix::io::pread(events, &mut [0_u8; 512], 0));
+        let used = self.scratch.as_ref().map_or(Ok(0), Scratch::used_bytes);
+        let followed = used.and_then(|used| self.group.follow_scratch(self.limits, used));
+        self.raised = matches!(followed, Ok(Some(1..)));
+        match followed {
+            Ok(raised) => raised.is_none(),
+            // What cannot be bounded must not run; a group that is gone is its end, which is told otherwise.
+            Err(_) => !matches!(read, Some(Err(rustix::io::Errno::NODEV))),
+        }
+    }
 }
 
 /// Waits for the first process, with which the kernel has ended all others of its namespace, and removes the
@@ -292,10 +345,14 @@ fn bury(id: u64, living: &Living) -> Report {
         Err(rustix::io::Errno::INTR)
     ) {}
     // The event comes before the kernel chooses whom to kill, and there may be nobody left to choose by then.
-    let event = living.memory_events.as_ref().map(|events| rustix::io::read(events, &mut [0_u8; 8]));
+    let event = living
+        .memory_events
+        .as_ref()
+        .filter(|_| !living.group.tells_pressure())
+        .map(|events| rustix::io::read(events, &mut [0_u8; 8]));
     let report = Report::Reaped {
         id,
-        out_of_memory: matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
+        out_of_memory: living.swollen || matches!(event, Some(Ok(_))) || living.group.out_of_memory(),
         memory_peak_bytes: living.group.memory_peak_bytes(),
     };
     if let Err(error) = living.group.remove() {
