@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use apus_env::Env;
+use apus_time::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::ComputeConfig;
@@ -51,7 +52,8 @@ struct State {
     next_invoke: InvokeId,
     waiting: BTreeMap<InvokeId, Waiting>,
     environments: BTreeMap<EnvironmentId, Arc<Environment>>,
-    reaper_waits: bool,
+    /// Until when the reaper sleeps; forever, if there is nothing to do in time.
+    reaper_sleeps_until: Option<Timestamp>,
     stopped: bool,
 }
 
@@ -99,7 +101,7 @@ impl Compute {
                 next_invoke: 1,
                 waiting: BTreeMap::new(),
                 environments: BTreeMap::new(),
-                reaper_waits: false,
+                reaper_sleeps_until: None,
                 stopped: false,
             }),
             reaper: Notify::new(),
@@ -211,8 +213,10 @@ impl Inner {
     fn step(self: Arc<Self>, event: Event, failure: Option<&StartFailure>) {
         let mut state = self.state();
         let actions = state.pool.step(self.env.now(), event);
-        if state.reaper_waits && state.pool.next_tick().is_some() {
-            state.reaper_waits = false;
+        if let Some(next) = state.pool.next_tick()
+            && state.reaper_sleeps_until.is_none_or(|until| next < until)
+        {
+            state.reaper_sleeps_until = Some(next);
             self.reaper.notify_one();
         }
         let mut following = Vec::new();
@@ -360,7 +364,7 @@ async fn serve_one(
     }
 }
 
-/// Ends environments that nobody has used for long.
+/// Freezes environments that nobody uses, and ends those that nobody has used for long.
 async fn reap(inner: Arc<Inner>) {
     loop {
         let next = {
@@ -369,7 +373,7 @@ async fn reap(inner: Arc<Inner>) {
                 return;
             }
             let next = state.pool.next_tick();
-            state.reaper_waits = next.is_none();
+            state.reaper_sleeps_until = next;
             next
         };
         match next {

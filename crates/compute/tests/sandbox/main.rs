@@ -4,6 +4,7 @@
 
 mod api;
 mod cycles;
+mod freezing;
 mod hostile;
 mod hostile_table;
 mod isolation;
@@ -34,6 +35,7 @@ fn main() {
     trials.extend(api::trials());
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
+    trials.extend(freezing::trials());
     trials.extend(rootless::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Rootless) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");
