@@ -27,6 +27,7 @@ const NEED_GROUPS: [&str; 5] = [
 fn main() {
     apus_compute::spawner_main(std::env::args());
     leftovers::platform_main(std::env::args());
+    cycles::cycles_main(std::env::args());
     let arguments = Arguments::from_args();
     let mut trials: Vec<Trial> = Vec::new();
     trials.extend(life::trials());

@@ -82,6 +82,14 @@ impl Layout {
         if !["", "cgroup.procs", "cgroup.subtree_control"].into_iter().all(writable) {
             return Err(format!("{} is not delegated to this user", base.display()));
         }
+        let members = fs::read_to_string(base.join("cgroup.procs")).unwrap_or_default();
+        let own = std::process::id().to_string();
+        if let Some(other) = members.lines().find(|member| *member != own) {
+            return Err(format!(
+                "process {other} is in {} too, so that it cannot be divided",
+                base.display()
+            ));
+        }
         Ok(Self::V2(base))
     }
 
