@@ -40,7 +40,7 @@ pub(crate) fn spec(
         runtime: record.runtime.clone(),
         memory_mb: record.memory_mb,
         timeout: Duration::from_secs(record.timeout_secs.into()),
-        concurrency_max: None,
+        concurrency_max: record.reserved_concurrency,
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),

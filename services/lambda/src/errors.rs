@@ -134,6 +134,14 @@ pub(crate) fn other_account(account: AccountId) -> ServiceError {
     ServiceError::common(Common::AccessDenied, message)
 }
 
+/// What only a whole function has was asked of a version or alias.
+pub(crate) fn functions_only() -> ServiceError {
+    invalid_parameter(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+         Please specify either a function name or an unqualified function ARN.",
+    )
+}
+
 fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ServiceError {
     errors::service_exception("The service encountered an internal error. Please try again.")
         .with("Type", "Service")

@@ -6,6 +6,7 @@
 mod client_context;
 mod code;
 mod code_source;
+mod concurrency;
 mod describe;
 mod environment;
 mod errors;
@@ -34,7 +35,8 @@ pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::code::cache::CodeCache;
 use crate::operations::{
-    create_function, delete_function, get_function, get_function_configuration, invoke, list_functions,
+    create_function, delete_function, delete_function_concurrency, get_function, get_function_concurrency,
+    get_function_configuration, invoke, list_functions, put_function_concurrency,
 };
 use crate::role_sessions::RoleSessions;
 
@@ -92,16 +94,22 @@ pub fn service(
     Ok(Service::of(&SERVICE, lambda)
         .operation(create_function::ACCESS, create_function::create_function)
         .operation(delete_function::ACCESS, delete_function::delete_function)
+        .operation(
+            delete_function_concurrency::ACCESS,
+            delete_function_concurrency::delete_function_concurrency,
+        )
         .operation(get_function::ACCESS, get_function::get_function)
+        .operation(get_function_concurrency::ACCESS, get_function_concurrency::get_function_concurrency)
         .operation(get_function_configuration::ACCESS, get_function_configuration::get_function_configuration)
         .operation(invoke::ACCESS, invoke::invoke)
         .operation(list_functions::ACCESS, list_functions::list_functions)
+        .operation(put_function_concurrency::ACCESS, put_function_concurrency::put_function_concurrency)
         .build())
 }
 
 /// Every blob that a function's code is in: whoever sweeps blobs after a crash spares these.
 pub async fn referenced_blobs(store: &Store) -> Result<BTreeSet<BlobId>, StoreError> {
-    store::referenced_blobs(store).await
+    store::blob::referenced_blobs(store).await
 }
 
 impl Lambda {

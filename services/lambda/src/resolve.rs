@@ -1,4 +1,4 @@
-//! From a name in a request to the function that is meant.
+//! From a name in a request to the function that is meant, and whether the caller may do that with it.
 
 use apus_kernel::{Caller, Context, Resource};
 use apus_schema::ServiceError;
@@ -32,6 +32,19 @@ pub(crate) fn reference(
     Ok(function)
 }
 
+/// The same for what a function has as a whole, and no version or alias of its own.
+pub(crate) fn unqualified(
+    context: &Context,
+    action: &str,
+    text: &str,
+) -> Result<FunctionReference, ServiceError> {
+    let function = reference(context, action, text, None)?;
+    if function.qualifier.is_some() {
+        return Err(errors::functions_only());
+    }
+    Ok(function)
+}
+
 impl Lambda {
     /// The record of a function, of its only version.
     pub(crate) async fn record(&self, function: &FunctionReference) -> Result<FunctionRecord, ServiceError> {
@@ -39,7 +52,7 @@ impl Lambda {
             return Err(errors::function_not_found(function));
         }
         let id = function.id.clone();
-        let found = self.store.read(|tx| async move { store::function(&tx, &id).await }).await;
+        let found = self.store.read(|tx| async move { store::function::get(&tx, &id).await }).await;
         found.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(function))
     }
 }

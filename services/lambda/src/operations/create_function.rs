@@ -29,7 +29,7 @@ pub(crate) async fn create_function(
     let settings = Settings::of(&input, &function.id.name)?;
     check_role(&context, &function.id, &input.role).await?;
     let id = function.id.clone();
-    let exists = lambda.store.read(|tx| async move { store::function(&tx, &id).await });
+    let exists = lambda.store.read(|tx| async move { store::function::get(&tx, &id).await });
     if exists.await.map_err(Failure::from)?.is_some() {
         return Err(errors::function_exists(&function.id.name));
     }
@@ -100,6 +100,7 @@ fn record(
         code_sha256: package.hash.as_bytes().to_vec(),
         code_bytes: package.bytes.len() as u64,
         code_blob: *blob.as_bytes(),
+        reserved_concurrency: None,
     }
 }
 
@@ -107,10 +108,10 @@ async fn keep(lambda: &Lambda, function: &FunctionReference, record: &FunctionRe
     let kept = lambda.store.transact(|tx| {
         let (id, record) = (function.id.clone(), record.clone());
         async move {
-            if store::function(&tx, &id).await?.is_some() {
+            if store::function::get(&tx, &id).await?.is_some() {
                 return Err(Failure::from(errors::function_exists(&id.name)));
             }
-            store::put_function(&tx, &id, &record);
+            store::function::create(&tx, &id, &record);
             Ok(())
         }
     });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{DeleteFunction, DeleteFunctionRequest, DeleteFunctionResponse};
 use apus_schema::ServiceError;
-use apus_store::BlobId;
 
 use crate::errors::{self, Failure};
 use crate::function_name::LATEST;
@@ -35,10 +34,10 @@ pub(crate) async fn delete_function(
     let deleted = lambda.store.transact(|tx| {
         let function = function.clone();
         async move {
-            let found = store::function(&tx, &function.id).await?;
+            let found = store::function::get(&tx, &function.id).await?;
             let record = found.ok_or_else(|| errors::function_not_found(&function))?;
-            store::delete_function(&tx, &function.id, &record);
-            Ok::<_, Failure>(BlobId::from(record.code_blob))
+            store::function::delete(&tx, &function.id, &record);
+            Ok::<_, Failure>(record.blob())
         }
     });
     let blob = deleted.await?;

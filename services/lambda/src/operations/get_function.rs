@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Context};
-use apus_model_lambda::{FunctionCodeLocation, GetFunction, GetFunctionRequest, GetFunctionResponse};
+use apus_model_lambda::{
+    Concurrency, FunctionCodeLocation, GetFunction, GetFunctionRequest, GetFunctionResponse,
+};
 use apus_schema::ServiceError;
 
 use crate::describe::{Detail, configuration};
@@ -29,6 +31,9 @@ pub(crate) async fn get_function(
             repository_type: Some("S3".to_owned()),
             ..FunctionCodeLocation::default()
         }),
+        concurrency: record
+            .reserved_concurrency
+            .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved as i32) }),
         tags: Some(record.tags).filter(|tags| !tags.is_empty()),
         ..GetFunctionResponse::default()
     })

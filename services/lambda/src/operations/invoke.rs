@@ -95,12 +95,14 @@ async fn run(
 ) -> Result<InvokeOutcome, ServiceError> {
     let id = &function.id;
     let session = lambda.sessions.get(context, id, record, |key| lambda.compute.retire(key)).await?;
+    let hash = record.code_hash().map_err(Failure::from)?;
     let load = async {
-        let code = store::code(&lambda.store, id, record).await.map_err(Failure::from)?;
+        let owner = function.arn().to_string();
+        let code = store::blob::package(&lambda.store, record.blob(), hash, &owner).await;
+        let code = code.map_err(Failure::from)?;
         // Deleted since its record was read.
         code.ok_or_else(|| errors::function_not_found(function))
     };
-    let hash = record.code_hash().map_err(Failure::from)?;
     let code = lambda.code.get(hash, load).await?;
     let spec = environment::spec(lambda, id, record, session, code);
     lambda.compute.invoke(spec, request).await.map_err(errors::invoke_error)

@@ -31,8 +31,10 @@ pub(crate) async fn list_functions(
     let id = |name: String| FunctionId { account: caller.account, region: caller.region.clone(), name };
     let any = id(String::new());
     // One more than the page tells whether another page follows.
-    let listed =
-        lambda.store.read(|tx| async move { store::list(&tx, &any, after.as_deref(), page + 1).await }).await;
+    let listed = lambda
+        .store
+        .read(|tx| async move { store::function::list(&tx, &any, after.as_deref(), page + 1).await })
+        .await;
     let mut listed = listed.map_err(Failure::from)?;
     let more = listed.len() > page;
     listed.truncate(page);
