@@ -8,7 +8,7 @@ use apus_model_lambda::{
 use apus_store::StoreError;
 use apus_time::Timestamp;
 
-use crate::function_name::{FunctionReference, LATEST};
+use crate::function_name::FunctionReference;
 use crate::store::FunctionRecord;
 
 /// How much an answer tells.
@@ -23,6 +23,7 @@ pub(crate) enum Detail {
 /// The configuration, under the ARN that the caller asked for.
 pub(crate) fn configuration(
     function: &FunctionReference,
+    version: &str,
     record: &FunctionRecord,
     detail: Detail,
 ) -> Result<FunctionConfiguration, StoreError> {
@@ -39,7 +40,7 @@ pub(crate) fn configuration(
         memory_size: Some(record.memory_mb as i32),
         last_modified: Some(last_modified(Timestamp::from_micros(record.modified_at_micros))),
         code_sha256: Some(record.code_hash()?.to_base64()),
-        version: Some(LATEST.to_owned()),
+        version: Some(version.to_owned()),
         environment: record
             .variables
             .clone()

@@ -8,7 +8,7 @@ use apus_store::StoreError;
 
 use crate::code::archive::ArchiveError;
 use crate::code::unpack::UnpackError;
-use crate::function_name::{FunctionReference, NAME_LENGTH_MAX, NameError};
+use crate::function_name::{FunctionId, FunctionReference, NAME_LENGTH_MAX, NameError};
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::variables::VariablesError;
 
@@ -86,9 +86,9 @@ pub(crate) fn no_resource_policy(caller: &str, action: &str, function: &Function
     ServiceError::common(Common::AccessDenied, message)
 }
 
-pub(crate) fn upload_too_large() -> ServiceError {
+pub(crate) fn upload_too_large(operation: &str) -> ServiceError {
     // What 50 MB become in base64, as AWS counts the request.
-    let message = "Request must be smaller than 69905067 bytes for the CreateFunction operation";
+    let message = format!("Request must be smaller than 69905067 bytes for the {operation} operation");
     ServiceError::modelled(&REQUEST_ENTITY_TOO_LARGE, message)
 }
 
@@ -132,6 +132,37 @@ pub(crate) fn name_error(error: NameError, region: &str) -> ServiceError {
 pub(crate) fn other_account(account: AccountId) -> ServiceError {
     let message = format!("A function of the account {account} cannot be created by another account.");
     ServiceError::common(Common::AccessDenied, message)
+}
+
+/// A caller that has not seen the last change.
+pub(crate) fn stale_revision() -> ServiceError {
+    user(errors::precondition_failed_exception(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve \
+         the latest Revision Id",
+    ))
+}
+
+pub(crate) fn alias_exists(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_conflict_exception(format!("Alias already exists: {arn}")))
+}
+
+pub(crate) fn no_alias(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_not_found_exception(format!("Cannot find alias arn: {arn}")))
+}
+
+/// The same, when it is to be changed.
+pub(crate) fn alias_to_change_not_found(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_not_found_exception(format!("Alias not found: {arn}")))
+}
+
+pub(crate) fn version_in_use(aliases: &[&str]) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "Unable to delete version because the following aliases reference it: [{}]",
+        aliases.join(", ")
+    )))
 }
 
 /// What only a whole function has was asked of a version or alias.

@@ -3,6 +3,7 @@
 //! [`service`] is the registration table: read it first. How a function runs is `apus-compute`'s business;
 //! this crate says what runs, as whom, and what the caller is told.
 
+mod alias;
 mod client_context;
 mod code;
 mod code_source;
@@ -12,9 +13,12 @@ mod environment;
 mod errors;
 mod function_name;
 mod limits;
+mod marker;
 mod operations;
+mod permission;
 mod ports;
 mod resolve;
+mod revision;
 mod role_sessions;
 mod settings;
 mod store;
@@ -30,15 +34,14 @@ use apus_env::Env;
 use apus_kernel::Service;
 use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
+use apus_time::Timestamp;
 
 pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::code::cache::CodeCache;
-use crate::operations::{
-    create_function, delete_function, delete_function_concurrency, get_function, get_function_concurrency,
-    get_function_configuration, invoke, list_functions, put_function_concurrency,
-};
+use crate::operations as op;
 use crate::role_sessions::RoleSessions;
+use crate::store::version::Publication;
 
 /// How functions are kept and run.
 #[derive(Clone, Debug)]
@@ -92,18 +95,42 @@ pub fn service(
     let endpoint_url = config.endpoint_url;
     let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
-        .operation(create_function::ACCESS, create_function::create_function)
-        .operation(delete_function::ACCESS, delete_function::delete_function)
+        .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
+        .operation(op::create_function::ACCESS, op::create_function::create_function)
+        .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
+        .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
         .operation(
-            delete_function_concurrency::ACCESS,
-            delete_function_concurrency::delete_function_concurrency,
+            op::delete_function_concurrency::ACCESS,
+            op::delete_function_concurrency::delete_function_concurrency,
         )
-        .operation(get_function::ACCESS, get_function::get_function)
-        .operation(get_function_concurrency::ACCESS, get_function_concurrency::get_function_concurrency)
-        .operation(get_function_configuration::ACCESS, get_function_configuration::get_function_configuration)
-        .operation(invoke::ACCESS, invoke::invoke)
-        .operation(list_functions::ACCESS, list_functions::list_functions)
-        .operation(put_function_concurrency::ACCESS, put_function_concurrency::put_function_concurrency)
+        .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(op::get_function::ACCESS, op::get_function::get_function)
+        .operation(
+            op::get_function_concurrency::ACCESS,
+            op::get_function_concurrency::get_function_concurrency,
+        )
+        .operation(
+            op::get_function_configuration::ACCESS,
+            op::get_function_configuration::get_function_configuration,
+        )
+        .operation(op::invoke::ACCESS, op::invoke::invoke)
+        .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
+        .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
+        .operation(
+            op::list_versions_by_function::ACCESS,
+            op::list_versions_by_function::list_versions_by_function,
+        )
+        .operation(op::publish_version::ACCESS, op::publish_version::publish_version)
+        .operation(
+            op::put_function_concurrency::ACCESS,
+            op::put_function_concurrency::put_function_concurrency,
+        )
+        .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
+        .operation(
+            op::update_function_configuration::ACCESS,
+            op::update_function_configuration::update_function_configuration,
+        )
         .build())
 }
 
@@ -113,6 +140,12 @@ pub async fn referenced_blobs(store: &Store) -> Result<BTreeSet<BlobId>, StoreEr
 }
 
 impl Lambda {
+    /// What a publication needs now.
+    fn publication(&self, description: Option<String>, now: Timestamp) -> Publication {
+        let description = description.filter(|text| !text.is_empty());
+        Publication { description, revisions: [self.env.uuid_v4(), self.env.uuid_v4()], now }
+    }
+
     /// Deletes a blob that no function refers to. A failure is nobody's: the sweep finds what is left.
     async fn delete_blob(&self, blob: BlobId) {
         if let Err(error) = self.store.blobs().delete(blob).await {

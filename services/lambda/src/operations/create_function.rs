@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use apus_kernel::{Access, Arn, Context, Resource};
+use apus_kernel::{Access, Context};
 use apus_model_lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
-use apus_schema::{Fault, ServiceError};
+use apus_schema::ServiceError;
 use apus_store::{BlobId, StoreError};
 
 use crate::code::package::Package;
 use crate::describe::{Detail, configuration};
 use crate::errors::{self, Failure};
-use crate::function_name::{self, FunctionId, FunctionReference};
+use crate::function_name::{self, FunctionReference, LATEST};
 use crate::settings::Settings;
 use crate::store::FunctionRecord;
+use crate::store::version::Publication;
 use crate::{Lambda, code_source, resolve, role_sessions, store};
 
 pub(crate) const ACCESS: Access<CreateFunction> =
@@ -27,25 +28,30 @@ pub(crate) async fn create_function(
 ) -> Result<FunctionConfiguration, ServiceError> {
     let function = new_function(&context, &input.function_name)?;
     let settings = Settings::of(&input, &function.id.name)?;
-    check_role(&context, &function.id, &input.role).await?;
+    role_sessions::check_role(&context, &function.id, &input.role).await?;
     let id = function.id.clone();
     let exists = lambda.store.read(|tx| async move { store::function::get(&tx, &id).await });
     if exists.await.map_err(Failure::from)?.is_some() {
         return Err(errors::function_exists(&function.id.name));
     }
-    let package = code_source::package(&context, &input.code).await?;
-    // Unpacked before it is acknowledged: a package that cannot be unpacked is never kept.
-    let bytes = package.bytes.clone();
-    let _unpacked = lambda.code.get(package.hash, async { Ok::<_, ServiceError>(bytes) }).await?;
+    let package = code_source::package(&context, &input.code, "CreateFunction").await?;
+    lambda.unpack(&package).await?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let record = record(&lambda, settings, input.role, &package, blob);
-    let kept = keep(&lambda, &function, &record).await;
+    let publication = (input.publish == Some(true)).then(|| lambda.publication(None, context.now));
+    let kept = keep(&lambda, &function, &record, publication).await;
     // After the store's own failure the commit may have come through; then the blob is the function's.
     if matches!(kept, Err(Failure::Refused(_) | Failure::Store(StoreError::Conflict { .. }))) {
         lambda.delete_blob(blob).await;
     }
-    kept?;
-    Ok(configuration(&function, &record, Detail::Full).map_err(Failure::from)?)
+    Ok(match kept? {
+        Some((number, record)) => {
+            let version = number.to_string();
+            configuration(&function.with_qualifier(&version), &version, &record, Detail::Full)
+        }
+        None => configuration(&function, LATEST, &record, Detail::Full),
+    }
+    .map_err(Failure::from)?)
 }
 
 /// The function to be made: of the caller's account, unqualified.
@@ -60,20 +66,6 @@ fn new_function(context: &Context, text: &str) -> Result<FunctionReference, Serv
         return Err(errors::invalid_parameter("The name of a new function must not have a qualifier."));
     }
     Ok(function)
-}
-
-/// The caller may pass the role, and Lambda may assume it.
-async fn check_role(context: &Context, id: &FunctionId, role: &str) -> Result<(), ServiceError> {
-    let arn: Arn = role.parse().map_err(|_| errors::invalid_parameter("The role is no ARN of a role."))?;
-    if arn.account != id.account.as_str() {
-        return Err(errors::cross_account_role());
-    }
-    context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
-    match role_sessions::assume(context, id, role).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
-        Err(error) => Err(error),
-    }
 }
 
 fn record(
@@ -101,18 +93,31 @@ fn record(
         code_bytes: package.bytes.len() as u64,
         code_blob: *blob.as_bytes(),
         reserved_concurrency: None,
+        content_revision: None,
+        published: None,
     }
 }
 
-async fn keep(lambda: &Lambda, function: &FunctionReference, record: &FunctionRecord) -> Result<(), Failure> {
+/// Keeps the function, and a version of it if it is to be published.
+async fn keep(
+    lambda: &Lambda,
+    function: &FunctionReference,
+    record: &FunctionRecord,
+    publication: Option<Publication>,
+) -> Result<Option<(u64, FunctionRecord)>, Failure> {
     let kept = lambda.store.transact(|tx| {
-        let (id, record) = (function.id.clone(), record.clone());
+        let (id, mut record, publication) = (function.id.clone(), record.clone(), publication.clone());
         async move {
             if store::function::get(&tx, &id).await?.is_some() {
                 return Err(Failure::from(errors::function_exists(&id.name)));
             }
             store::function::create(&tx, &id, &record);
-            Ok(())
+            match publication {
+                Some(publication) => {
+                    Ok(Some(store::version::publish(&tx, &id, &mut record, publication).await?))
+                }
+                None => Ok(None),
+            }
         }
     });
     kept.await

@@ -11,17 +11,14 @@ use crate::{Lambda, resolve, store};
 
 const ACTION: &str = "lambda:DeleteFunctionConcurrency";
 
-pub(crate) const ACCESS: Access<DeleteFunctionConcurrency> =
-    Access::new(ACTION, |input: &DeleteFunctionConcurrencyRequest, caller| {
-        resolve::resources(&input.function_name, None, caller)
-    });
+pub(crate) const ACCESS: Access<DeleteFunctionConcurrency> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn delete_function_concurrency(
     lambda: Arc<Lambda>,
     context: Context,
     input: DeleteFunctionConcurrencyRequest,
 ) -> Result<Unit, ServiceError> {
-    let function = resolve::unqualified(&context, ACTION, &input.function_name)?;
+    let function = lambda.permitted_whole(&context, ACTION, &input.function_name).await?;
     let kept = lambda.store.transact(|tx| {
         let function = function.clone();
         async move {

@@ -8,22 +8,22 @@ use apus_model_lambda::{
 };
 use apus_schema::ServiceError;
 
-use crate::{Lambda, resolve};
+use crate::errors::{self, Failure};
+use crate::{Lambda, resolve, store};
 
 const ACTION: &str = "lambda:GetFunctionConcurrency";
 
-pub(crate) const ACCESS: Access<GetFunctionConcurrency> =
-    Access::new(ACTION, |input: &GetFunctionConcurrencyRequest, caller| {
-        resolve::resources(&input.function_name, None, caller)
-    });
+pub(crate) const ACCESS: Access<GetFunctionConcurrency> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn get_function_concurrency(
     lambda: Arc<Lambda>,
     context: Context,
     input: GetFunctionConcurrencyRequest,
 ) -> Result<GetFunctionConcurrencyResponse, ServiceError> {
-    let function = resolve::unqualified(&context, ACTION, &input.function_name)?;
-    let record = lambda.record(&function).await?;
+    let function = lambda.permitted_whole(&context, ACTION, &input.function_name).await?;
+    let id = function.id.clone();
+    let found = lambda.store.read(|tx| async move { store::function::get(&tx, &id).await }).await;
+    let record = found.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(&function))?;
     let reserved_concurrent_executions = record.reserved_concurrency.map(|reserved| reserved as i32);
     Ok(GetFunctionConcurrencyResponse { reserved_concurrent_executions })
 }

@@ -11,17 +11,14 @@ use crate::{Lambda, concurrency, resolve, store};
 
 const ACTION: &str = "lambda:PutFunctionConcurrency";
 
-pub(crate) const ACCESS: Access<PutFunctionConcurrency> =
-    Access::new(ACTION, |input: &PutFunctionConcurrencyRequest, caller| {
-        resolve::resources(&input.function_name, None, caller)
-    });
+pub(crate) const ACCESS: Access<PutFunctionConcurrency> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn put_function_concurrency(
     lambda: Arc<Lambda>,
     context: Context,
     input: PutFunctionConcurrencyRequest,
 ) -> Result<Concurrency, ServiceError> {
-    let function = resolve::unqualified(&context, ACTION, &input.function_name)?;
+    let function = lambda.permitted_whole(&context, ACTION, &input.function_name).await?;
     // The model has no negative ones.
     let wanted = u32::try_from(input.reserved_concurrent_executions).unwrap_or(0);
     let kept = lambda.store.transact(|tx| {

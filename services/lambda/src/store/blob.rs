@@ -1,4 +1,7 @@
-//! The blobs that code is in.
+//! The blobs that code is in, and who holds them: `$LATEST` and the versions made of it share one.
+//!
+//! Functions of older stores hold their blob without an entry that says so: whatever adds a holder to a blob adds
+//! the one that it is shared with, too.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +18,27 @@ fn references() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("blob",))
 }
 
-/// Notes that the blob, which is finished, is somebody's.
-pub(super) fn refer(tx: &Tx, blob: BlobId) {
-    tx.put(&references().key((blob.as_bytes().to_vec(),)), Bytes::new());
+fn holders() -> Keyspace {
+    Keyspace::new("", "", SERVICE).sub(("holder",))
 }
 
-/// Notes that the blob is nobody's.
-pub(super) fn forget(tx: &Tx, blob: BlobId) {
-    tx.delete(&references().key((blob.as_bytes().to_vec(),)));
+/// Notes that the holder, an ARN, needs the blob, which is finished.
+pub(crate) fn hold(tx: &Tx, blob: BlobId, holder: &str) {
+    let id = blob.as_bytes().to_vec();
+    tx.put(&references().key((id.clone(),)), Bytes::new());
+    tx.put(&holders().key((id, holder)), Bytes::new());
+}
+
+/// Notes that the holder does not need the blob any more. The blob, if it is nobody's now: the caller deletes it
+/// after the commit.
+pub(crate) async fn release(tx: &Tx, blob: BlobId, holder: &str) -> Result<Option<BlobId>, StoreError> {
+    let id = blob.as_bytes().to_vec();
+    tx.delete(&holders().key((id.clone(), holder)));
+    if !tx.range(&holders().range((id.clone(),)), 1, Direction::Forward).await?.is_empty() {
+        return Ok(None);
+    }
+    tx.delete(&references().key((id,)));
+    Ok(Some(blob))
 }
 
 /// The package in a blob, which has that hash; nothing if the blob is gone by now. `owner` is named by errors.

@@ -1,15 +1,16 @@
-//! Functions: what is being edited, and what all their versions share.
+//! Functions: what is being edited, and what all versions share; and what a version is, which has the same form.
 
 use std::collections::BTreeMap;
 
-use apus_store::{BlobId, Counter, Key, StoreError, Table, Tx};
+use apus_store::{BlobId, Counter, Key, StoreError, Table, Tx, record};
+use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::{blob, space};
+use super::{alias, blob, policy, space, version};
 use crate::code::package::CodeHash;
-use crate::function_name::FunctionId;
+use crate::function_name::{FunctionId, LATEST};
 
-/// A function.
+/// A function's `$LATEST`, or a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct FunctionRecord {
@@ -36,7 +37,7 @@ pub(crate) struct FunctionRecord {
     pub(crate) log_group: String,
     #[n(10)]
     pub(crate) tags: BTreeMap<String, String>,
-    /// Of code and configuration: changes with every change, never comes back.
+    /// `RevisionId`: changes with every change, never comes back.
     #[n(11)]
     pub(crate) revision: String,
     #[n(12)]
@@ -51,6 +52,23 @@ pub(crate) struct FunctionRecord {
     /// How much of the account's concurrency is this function's alone, and no more.
     #[n(16)]
     pub(crate) reserved_concurrency: Option<u32>,
+    /// The revision of code and configuration, if something else has changed since.
+    #[n(17)]
+    pub(crate) content_revision: Option<String>,
+    /// What was last published, of `$LATEST`.
+    #[n(18)]
+    pub(crate) published: Option<Published>,
+}
+
+/// The last version that was made of `$LATEST`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Published {
+    #[n(0)]
+    pub(crate) version: u64,
+    /// The hash of what it was made of.
+    #[n(1)]
+    pub(crate) content: String,
 }
 
 impl FunctionRecord {
@@ -60,6 +78,49 @@ impl FunctionRecord {
             place: format!("the function with revision {}", self.revision),
             detail: "its code's hash has another length than SHA-256".into(),
         })
+    }
+
+    /// What the pool knows code and configuration by.
+    pub(crate) fn content_revision(&self) -> &str {
+        self.content_revision.as_deref().unwrap_or(&self.revision)
+    }
+
+    /// Code or configuration have changed: environments of the old ones are no good.
+    pub(crate) fn changed(&mut self, revision: String, now: Timestamp) {
+        self.modified_at_micros = now.as_micros();
+        self.revision = revision;
+        self.content_revision = None;
+    }
+
+    /// Something else has changed.
+    pub(crate) fn touched(&mut self, revision: String) {
+        let content = std::mem::replace(&mut self.revision, revision);
+        self.content_revision.get_or_insert(content);
+    }
+
+    /// Code and configuration without what is no version's: equal hashes are equal versions.
+    pub(crate) fn content_hash(&self) -> String {
+        let content = Self {
+            tags: BTreeMap::new(),
+            revision: String::new(),
+            modified_at_micros: 0,
+            code_blob: [0; 16],
+            reserved_concurrency: None,
+            content_revision: None,
+            published: None,
+            ..self.clone()
+        };
+        CodeHash::of(&record::encode(&content)).to_string()
+    }
+
+    /// Holds every blob that code is in.
+    pub(crate) fn hold(&self, tx: &Tx, holder: &str) {
+        blob::hold(tx, self.blob(), holder);
+    }
+
+    /// Releases every blob that code is in; those that are nobody's now.
+    pub(crate) async fn release(&self, tx: &Tx, holder: &str) -> Result<Vec<BlobId>, StoreError> {
+        Ok(blob::release(tx, self.blob(), holder).await?.into_iter().collect())
     }
 
     /// The blob that holds the code package.
@@ -90,16 +151,28 @@ pub(crate) fn put(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
 /// Makes a function, whose code's blob is finished.
 pub(crate) fn create(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     put(tx, id, record);
-    blob::refer(tx, record.blob());
+    record.hold(tx, &id.qualified_arn(LATEST).to_string());
 }
 
-/// Deletes a function; its code's blob is then nobody's.
-pub(crate) fn delete(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
+/// Deletes a function with its versions, aliases and policies; the blobs that are nobody's now.
+pub(crate) async fn delete(
+    tx: &Tx,
+    id: &FunctionId,
+    record: &FunctionRecord,
+) -> Result<Vec<BlobId>, StoreError> {
     functions(id).delete(tx, (id.name.as_str(),));
     if let Some(own) = record.reserved_concurrency {
         reserved(id).add(tx, -i64::from(own));
     }
-    blob::forget(tx, record.blob());
+    let mut blobs = record.release(tx, &id.qualified_arn(LATEST).to_string()).await?;
+    for (number, version) in version::list(tx, id, None, usize::MAX).await? {
+        blobs.extend(version::delete(tx, id, number, &version).await?);
+    }
+    for (name, _) in alias::list(tx, id, None, usize::MAX).await? {
+        alias::delete(tx, id, &name);
+    }
+    policy::delete_all(tx, id);
+    Ok(blobs)
 }
 
 /// At most `limit` functions in the order of their names, those after `after` only.

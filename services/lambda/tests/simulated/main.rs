@@ -2,4 +2,5 @@
 
 mod functions;
 mod invocations;
+mod versions;
 mod world;
