@@ -8,7 +8,7 @@ use apus_store::StoreError;
 
 use crate::code::archive::ArchiveError;
 use crate::code::unpack::UnpackError;
-use crate::function_name::{FunctionId, FunctionReference, NAME_LENGTH_MAX, NameError};
+use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::variables::VariablesError;
 
@@ -140,6 +140,62 @@ pub(crate) fn stale_revision() -> ServiceError {
         "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve \
          the latest Revision Id",
     ))
+}
+
+/// The same, where a policy is changed.
+pub(crate) fn stale_policy() -> ServiceError {
+    user(errors::precondition_failed_exception(
+        "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to retrieve the latest \
+         RevisionId",
+    ))
+}
+
+pub(crate) fn statement_exists(sid: &str) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing \
+         statement."
+    )))
+}
+
+pub(crate) fn no_statement(sid: &str) -> ServiceError {
+    user(errors::resource_not_found_exception(format!("Statement {sid} is not found in resource policy.")))
+}
+
+pub(crate) fn no_policy() -> ServiceError {
+    user(errors::resource_not_found_exception("The resource you requested does not exist."))
+}
+
+pub(crate) fn no_policy_to_change() -> ServiceError {
+    user(errors::resource_not_found_exception("No policy is associated with the given resource."))
+}
+
+pub(crate) fn policy_too_long(bytes: usize, max: usize) -> ServiceError {
+    user(errors::policy_length_exceeded_exception(format!(
+        "The final policy size ({bytes}) is bigger than the limit ({max})."
+    )))
+}
+
+/// Asynchronous invocations of what is not there.
+pub(crate) fn no_function_for_events() -> ServiceError {
+    user(errors::resource_not_found_exception("The function doesn't exist."))
+}
+
+pub(crate) fn no_event_invoke_config(function: &FunctionReference) -> ServiceError {
+    let arn = function.id.qualified_arn(function.qualifier.as_deref().unwrap_or(LATEST));
+    user(errors::resource_not_found_exception(format!(
+        "The function {arn} doesn't have an EventInvokeConfig"
+    )))
+}
+
+/// What versions have was asked of an alias.
+pub(crate) fn versions_only() -> ServiceError {
+    invalid_parameter("An alias has no runtime of its own. Please specify a function or a version of it.")
+}
+
+pub(crate) fn tags_on_functions_only() -> ServiceError {
+    invalid_parameter(
+        "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+    )
 }
 
 pub(crate) fn alias_exists(id: &FunctionId, name: &str) -> ServiceError {

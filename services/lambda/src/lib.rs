@@ -11,6 +11,7 @@ mod concurrency;
 mod describe;
 mod environment;
 mod errors;
+mod event_invoke;
 mod function_name;
 mod limits;
 mod marker;
@@ -22,6 +23,7 @@ mod revision;
 mod role_sessions;
 mod settings;
 mod store;
+mod tags;
 mod variables;
 
 use std::collections::BTreeSet;
@@ -95,6 +97,7 @@ pub fn service(
     let endpoint_url = config.endpoint_url;
     let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
+        .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
         .operation(op::create_function::ACCESS, op::create_function::create_function)
         .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
@@ -103,8 +106,17 @@ pub fn service(
             op::delete_function_concurrency::ACCESS,
             op::delete_function_concurrency::delete_function_concurrency,
         )
+        .operation(
+            op::delete_function_event_invoke_config::ACCESS,
+            op::delete_function_event_invoke_config::delete_function_event_invoke_config,
+        )
+        .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
         .operation(op::get_function::ACCESS, op::get_function::get_function)
+        .operation(
+            op::get_function_code_signing_config::ACCESS,
+            op::get_function_code_signing_config::get_function_code_signing_config,
+        )
         .operation(
             op::get_function_concurrency::ACCESS,
             op::get_function_concurrency::get_function_concurrency,
@@ -113,9 +125,27 @@ pub fn service(
             op::get_function_configuration::ACCESS,
             op::get_function_configuration::get_function_configuration,
         )
+        .operation(
+            op::get_function_event_invoke_config::ACCESS,
+            op::get_function_event_invoke_config::get_function_event_invoke_config,
+        )
+        .operation(
+            op::get_function_recursion_config::ACCESS,
+            op::get_function_recursion_config::get_function_recursion_config,
+        )
+        .operation(op::get_policy::ACCESS, op::get_policy::get_policy)
+        .operation(
+            op::get_runtime_management_config::ACCESS,
+            op::get_runtime_management_config::get_runtime_management_config,
+        )
         .operation(op::invoke::ACCESS, op::invoke::invoke)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
+        .operation(
+            op::list_function_event_invoke_configs::ACCESS,
+            op::list_function_event_invoke_configs::list_function_event_invoke_configs,
+        )
         .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
+        .operation(op::list_tags::ACCESS, op::list_tags::list_tags)
         .operation(
             op::list_versions_by_function::ACCESS,
             op::list_versions_by_function::list_versions_by_function,
@@ -125,11 +155,30 @@ pub fn service(
             op::put_function_concurrency::ACCESS,
             op::put_function_concurrency::put_function_concurrency,
         )
+        .operation(
+            op::put_function_event_invoke_config::ACCESS,
+            op::put_function_event_invoke_config::put_function_event_invoke_config,
+        )
+        .operation(
+            op::put_function_recursion_config::ACCESS,
+            op::put_function_recursion_config::put_function_recursion_config,
+        )
+        .operation(
+            op::put_runtime_management_config::ACCESS,
+            op::put_runtime_management_config::put_runtime_management_config,
+        )
+        .operation(op::remove_permission::ACCESS, op::remove_permission::remove_permission)
+        .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
+        .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
         .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
         .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
         .operation(
             op::update_function_configuration::ACCESS,
             op::update_function_configuration::update_function_configuration,
+        )
+        .operation(
+            op::update_function_event_invoke_config::ACCESS,
+            op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
         .build())
 }

@@ -12,7 +12,7 @@ use crate::function_name::{self, FunctionReference};
 use crate::permission;
 use crate::store::find::Found;
 use crate::store::policy::PolicyRecord;
-use crate::store::{self, find};
+use crate::store::{self, FunctionRecord, find};
 
 /// The access of an operation whose handler asks, by [`Lambda::permitted`] and its like.
 pub(crate) const fn asked_inside<O: Operation>(action: &'static str) -> Access<O> {
@@ -92,6 +92,50 @@ impl Lambda {
             return Err(errors::functions_only());
         }
         Ok(function)
+    }
+
+    /// The function that an ARN of something with tags names.
+    pub(crate) async fn permitted_tagged(
+        &self,
+        context: &Context,
+        action: &'static str,
+        arn: &str,
+    ) -> Result<FunctionReference, ServiceError> {
+        if !arn.contains(":function:") {
+            context.platform().authorize(context, action, [Resource::All]).await?;
+            return Err(errors::not_supported("tags on anything but functions"));
+        }
+        let function = self.permitted(context, action, arn, None).await?;
+        if function.qualifier.is_some() {
+            return Err(errors::tags_on_functions_only());
+        }
+        Ok(function)
+    }
+
+    /// `$LATEST`, with what all versions share.
+    pub(crate) async fn latest(&self, function: &FunctionReference) -> Result<FunctionRecord, ServiceError> {
+        let id = function.id.clone();
+        let found = self.store.read(|tx| async move { store::function::get(&tx, &id).await }).await;
+        found.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(function))
+    }
+
+    /// Changes what all versions share.
+    pub(crate) async fn change(
+        &self,
+        function: &FunctionReference,
+        change: impl Fn(&mut FunctionRecord) -> Result<(), ServiceError> + Send + Sync,
+    ) -> Result<(), ServiceError> {
+        let kept = self.store.transact(|tx| {
+            let change = &change;
+            async move {
+                let found = store::function::get(&tx, &function.id).await?;
+                let mut record = found.ok_or_else(|| errors::function_not_found(function))?;
+                change(&mut record)?;
+                store::function::put(&tx, &function.id, &record);
+                Ok::<_, Failure>(())
+            }
+        });
+        Ok(kept.await?)
     }
 
     /// The function that a request names, and the version that it leads to. Of an alias that leads to several,

@@ -11,3 +11,8 @@ pub(crate) fn check(seen: Option<&str>, current: &str) -> Result<(), ServiceErro
         _ => Ok(()),
     }
 }
+
+/// The same, where a policy is changed.
+pub(crate) fn check_policy(seen: Option<&str>, current: &str) -> Result<(), ServiceError> {
+    check(seen, current).map_err(|_| errors::stale_policy())
+}

@@ -9,17 +9,13 @@ use apus_model_lambda::{
 use apus_schema::ServiceError;
 
 use crate::limits::{
-    MEMORY_MB_DEFAULT, MEMORY_MB_MAX, TAGS_MAX, TIMEOUT_SECS_DEFAULT, TIMEOUT_SECS_MAX, TMP_MB_DEFAULT,
-    TMP_MB_MAX,
+    MEMORY_MB_DEFAULT, MEMORY_MB_MAX, TIMEOUT_SECS_DEFAULT, TIMEOUT_SECS_MAX, TMP_MB_DEFAULT, TMP_MB_MAX,
 };
 use crate::store::FunctionRecord;
-use crate::{errors, variables};
+use crate::{errors, tags, variables};
 
 /// The runtimes that are supported: those of this prefix, with a minor version.
 const RUNTIME_PREFIX: &str = "python3.";
-/// What names of tags may not begin with.
-const RESERVED_TAG_PREFIX: &str = "aws:";
-
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -52,7 +48,7 @@ impl Settings {
             variables::check(variables)?;
         }
         let tags = request.tags.clone().unwrap_or_default();
-        check_tags(&tags)?;
+        tags::check(&tags, "A function has at most 50 tags.")?;
         let tmp = request.ephemeral_storage.as_ref().map(|storage| storage.size);
         Ok(Self {
             runtime: runtime.as_str().to_owned(),
@@ -152,18 +148,6 @@ fn log_group(config: Option<&LoggingConfig>, name: &str) -> Result<String, Servi
         return Err(errors::not_supported("log levels in LoggingConfig"));
     }
     Ok(config.log_group.clone().unwrap_or_else(default))
-}
-
-fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
-    if tags.len() > TAGS_MAX {
-        return Err(errors::invalid_parameter(format!("A function has at most {TAGS_MAX} tags.")));
-    }
-    match tags.keys().find(|key| key.starts_with(RESERVED_TAG_PREFIX)) {
-        Some(key) => {
-            Err(errors::invalid_parameter(format!("The tag key {key} is reserved: it begins with aws:.")))
-        }
-        None => Ok(()),
-    }
 }
 
 /// Functions run on this host as it is.

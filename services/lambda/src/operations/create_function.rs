@@ -95,6 +95,8 @@ fn record(
         reserved_concurrency: None,
         content_revision: None,
         published: None,
+        recursive_loop: None,
+        update_runtime_on: None,
     }
 }
 

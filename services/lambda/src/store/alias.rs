@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apus_store::{StoreError, Table, Tx};
 use minicbor::{Decode, Encode};
 
-use super::{function, policy, space, version};
+use super::{event_invoke, function, policy, space, version};
 use crate::errors::{self, Failure};
 use crate::function_name::{FunctionId, FunctionReference, Qualifier};
 
@@ -43,6 +43,7 @@ pub(crate) fn put(tx: &Tx, id: &FunctionId, name: &str, record: &AliasRecord) {
 pub(crate) fn delete(tx: &Tx, id: &FunctionId, name: &str) {
     aliases(id).delete(tx, (id.name.as_str(), name));
     policy::delete(tx, id, name);
+    event_invoke::delete(tx, id, name);
 }
 
 /// At most `limit` aliases in the order of their names, those after `after` only.

@@ -6,7 +6,7 @@ use apus_store::{BlobId, Counter, Key, StoreError, Table, Tx, record};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use super::{alias, blob, policy, space, version};
+use super::{alias, blob, event_invoke, policy, space, version};
 use crate::code::package::CodeHash;
 use crate::function_name::{FunctionId, LATEST};
 
@@ -58,6 +58,12 @@ pub(crate) struct FunctionRecord {
     /// What was last published, of `$LATEST`.
     #[n(18)]
     pub(crate) published: Option<Published>,
+    /// What is to become of a function that calls itself, in the API's words.
+    #[n(19)]
+    pub(crate) recursive_loop: Option<String>,
+    /// When it may get another runtime, in the API's words.
+    #[n(20)]
+    pub(crate) update_runtime_on: Option<String>,
 }
 
 /// The last version that was made of `$LATEST`.
@@ -108,6 +114,8 @@ impl FunctionRecord {
             reserved_concurrency: None,
             content_revision: None,
             published: None,
+            recursive_loop: None,
+            update_runtime_on: None,
             ..self.clone()
         };
         CodeHash::of(&record::encode(&content)).to_string()
@@ -172,6 +180,7 @@ pub(crate) async fn delete(
         alias::delete(tx, id, &name);
     }
     policy::delete_all(tx, id);
+    event_invoke::delete_all(tx, id);
     Ok(blobs)
 }
 

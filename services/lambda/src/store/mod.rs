@@ -6,6 +6,7 @@
 //! account region "lambda" "number"   name              → the number of the last version; outlives the function
 //! account region "lambda" "alias"    name alias        → AliasRecord
 //! account region "lambda" "policy"   name qualifier    → PolicyRecord; of the function where the qualifier is ""
+//! account region "lambda" "event-invoke" name qualifier → EventInvokeRecord
 //! account region "lambda" "reserved"                   → counter: the reserved concurrency of all functions
 //! ""      ""     "lambda" "blob"     id                → nothing: a blob that code is in
 //! ""      ""     "lambda" "holder"   id ARN            → nothing: who needs that blob
@@ -15,9 +16,11 @@
 
 pub(crate) mod alias;
 pub(crate) mod blob;
+pub(crate) mod event_invoke;
 pub(crate) mod find;
 pub(crate) mod function;
 pub(crate) mod policy;
+pub(crate) mod subject;
 pub(crate) mod version;
 
 use apus_store::Keyspace;

@@ -5,7 +5,7 @@ use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::function::{self, FunctionRecord, Published};
-use super::{policy, space};
+use super::{event_invoke, policy, space};
 use crate::function_name::{FunctionId, LATEST};
 
 #[derive(Encode, Decode)]
@@ -66,6 +66,7 @@ pub(crate) async fn publish(
         tags: std::collections::BTreeMap::new(),
         reserved_concurrency: None,
         published: None,
+        recursive_loop: None,
         ..latest.clone()
     };
     version.changed(own, now);
@@ -88,6 +89,7 @@ pub(crate) async fn delete(
 ) -> Result<Vec<BlobId>, StoreError> {
     versions(id).delete(tx, (id.name.as_str(), number));
     policy::delete(tx, id, &number.to_string());
+    event_invoke::delete(tx, id, &number.to_string());
     record.release(tx, &id.qualified_arn(&number.to_string()).to_string()).await
 }
 
