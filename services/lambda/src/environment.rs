@@ -24,6 +24,7 @@ pub(crate) fn spec(
     found: &Found,
     session: Arc<RoleSession>,
     code: Arc<UnpackedCode>,
+    layers: Vec<Arc<UnpackedCode>>,
 ) -> FunctionSpec {
     let Found { version, record, reserved_concurrency, .. } = found;
     let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
@@ -45,7 +46,7 @@ pub(crate) fn spec(
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),
-        layer_dirs: Vec::new(),
+        layer_dirs: layers.iter().map(|layer| layer.directory.clone()).collect(),
         log_group: record.log_group.clone(),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
@@ -55,6 +56,7 @@ pub(crate) fn spec(
             endpoints: Arc::clone(&lambda.endpoints),
             logs: Arc::clone(&lambda.logs),
             _code: code,
+            _layers: layers,
         }),
     }
 }
@@ -69,6 +71,7 @@ struct Ports {
     logs: Arc<dyn LogSink>,
     /// Keeps the code on disk.
     _code: Arc<UnpackedCode>,
+    _layers: Vec<Arc<UnpackedCode>>,
 }
 
 impl EnvironmentPorts for Ports {

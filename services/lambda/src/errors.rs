@@ -9,6 +9,7 @@ use apus_store::StoreError;
 use crate::code::archive::ArchiveError;
 use crate::code::unpack::UnpackError;
 use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
+use crate::layer_name::LayerId;
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::variables::VariablesError;
 
@@ -196,6 +197,33 @@ pub(crate) fn tags_on_functions_only() -> ServiceError {
     invalid_parameter(
         "Tags on function aliases and versions are not supported. Please specify a function ARN.",
     )
+}
+
+/// Its code went away while it was looked at.
+pub(crate) fn update_in_progress(function: &FunctionReference) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The operation cannot be performed at this time. An update is in progress for resource: {}",
+        function.arn()
+    )))
+}
+
+pub(crate) fn no_layer_name(text: &str) -> ServiceError {
+    invalid_parameter(format!("{text} is no name or ARN of a layer in this region."))
+}
+
+pub(crate) fn no_layer_version() -> ServiceError {
+    user(errors::resource_not_found_exception("The resource you requested does not exist."))
+}
+
+/// The same, where its policy is meant.
+pub(crate) fn no_layer_of_that_number(id: &LayerId, number: u64) -> ServiceError {
+    let arn = id.version_arn(number);
+    user(errors::resource_not_found_exception(format!("Layer version {arn} does not exist.")))
+}
+
+/// A layer version that a function was to use.
+pub(crate) fn layer_not_usable(arn: &str) -> ServiceError {
+    invalid_parameter(format!("Layer version {arn} does not exist."))
 }
 
 pub(crate) fn alias_exists(id: &FunctionId, name: &str) -> ServiceError {

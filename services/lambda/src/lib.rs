@@ -13,6 +13,8 @@ mod environment;
 mod errors;
 mod event_invoke;
 mod function_name;
+mod layer;
+mod layer_name;
 mod limits;
 mod marker;
 mod operations;
@@ -24,6 +26,7 @@ mod role_sessions;
 mod settings;
 mod store;
 mod tags;
+mod unpacked;
 mod variables;
 
 use std::collections::BTreeSet;
@@ -97,6 +100,10 @@ pub fn service(
     let endpoint_url = config.endpoint_url;
     let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
+        .operation(
+            op::add_layer_version_permission::ACCESS,
+            op::add_layer_version_permission::add_layer_version_permission,
+        )
         .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
         .operation(op::create_function::ACCESS, op::create_function::create_function)
@@ -110,6 +117,7 @@ pub fn service(
             op::delete_function_event_invoke_config::ACCESS,
             op::delete_function_event_invoke_config::delete_function_event_invoke_config,
         )
+        .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
         .operation(op::get_function::ACCESS, op::get_function::get_function)
@@ -133,6 +141,15 @@ pub fn service(
             op::get_function_recursion_config::ACCESS,
             op::get_function_recursion_config::get_function_recursion_config,
         )
+        .operation(op::get_layer_version::ACCESS, op::get_layer_version::get_layer_version)
+        .operation(
+            op::get_layer_version_by_arn::ACCESS,
+            op::get_layer_version_by_arn::get_layer_version_by_arn,
+        )
+        .operation(
+            op::get_layer_version_policy::ACCESS,
+            op::get_layer_version_policy::get_layer_version_policy,
+        )
         .operation(op::get_policy::ACCESS, op::get_policy::get_policy)
         .operation(
             op::get_runtime_management_config::ACCESS,
@@ -145,11 +162,14 @@ pub fn service(
             op::list_function_event_invoke_configs::list_function_event_invoke_configs,
         )
         .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
+        .operation(op::list_layer_versions::ACCESS, op::list_layer_versions::list_layer_versions)
+        .operation(op::list_layers::ACCESS, op::list_layers::list_layers)
         .operation(op::list_tags::ACCESS, op::list_tags::list_tags)
         .operation(
             op::list_versions_by_function::ACCESS,
             op::list_versions_by_function::list_versions_by_function,
         )
+        .operation(op::publish_layer_version::ACCESS, op::publish_layer_version::publish_layer_version)
         .operation(op::publish_version::ACCESS, op::publish_version::publish_version)
         .operation(
             op::put_function_concurrency::ACCESS,
@@ -166,6 +186,10 @@ pub fn service(
         .operation(
             op::put_runtime_management_config::ACCESS,
             op::put_runtime_management_config::put_runtime_management_config,
+        )
+        .operation(
+            op::remove_layer_version_permission::ACCESS,
+            op::remove_layer_version_permission::remove_layer_version_permission,
         )
         .operation(op::remove_permission::ACCESS, op::remove_permission::remove_permission)
         .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)

@@ -1,7 +1,7 @@
 //! Resource policies: the statements that `AddPermission` writes, and the document that they make.
 
 use apus_kernel::{AccountId, Arn};
-use apus_model_lambda::AddPermissionRequest;
+use apus_model_lambda::{AddLayerVersionPermissionRequest, AddPermissionRequest, FunctionUrlAuthType};
 use apus_schema::ServiceError;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +47,10 @@ pub(crate) fn statement(
     equal("AWS:SourceAccount", input.source_account.as_deref());
     equal("aws:PrincipalOrgID", input.principal_org_id.as_deref());
     equal("lambda:EventSourceToken", input.event_source_token.as_deref());
-    equal("lambda:FunctionUrlAuthType", input.function_url_auth_type.as_ref().map(|kind| kind.as_str()));
+    equal(
+        "lambda:FunctionUrlAuthType",
+        input.function_url_auth_type.as_ref().map(FunctionUrlAuthType::as_str),
+    );
     let mut conditions = Map::new();
     if !equals.is_empty() {
         conditions.insert("StringEquals".into(), equals.into());
@@ -67,6 +70,28 @@ pub(crate) fn statement(
     });
     if !conditions.is_empty() {
         statement["Condition"] = conditions.into();
+    }
+    Ok(StatementRecord { sid: input.statement_id.clone(), json: statement.to_string() })
+}
+
+/// The statement that a request asks for, about that layer version. The model allows one action, and everybody, an
+/// account or its root.
+pub(crate) fn layer_statement(
+    input: &AddLayerVersionPermissionRequest,
+    resource: &Arn,
+) -> Result<StatementRecord, ServiceError> {
+    if input.organization_id.is_some() && input.principal != "*" {
+        return Err(errors::invalid_parameter("OrganizationId can only be given with the principal *."));
+    }
+    let mut statement = json!({
+        "Sid": input.statement_id,
+        "Effect": "Allow",
+        "Principal": principal(&input.principal)?,
+        "Action": input.action,
+        "Resource": resource.to_string(),
+    });
+    if let Some(organisation) = &input.organization_id {
+        statement["Condition"] = json!({ "StringEquals": { "aws:PrincipalOrgID": organisation } });
     }
     Ok(StatementRecord { sid: input.statement_id.clone(), json: statement.to_string() })
 }

@@ -14,7 +14,7 @@ use crate::function_name::{self, FunctionReference, LATEST};
 use crate::settings::Settings;
 use crate::store::FunctionRecord;
 use crate::store::version::Publication;
-use crate::{Lambda, code_source, resolve, role_sessions, store};
+use crate::{Lambda, code_source, layer, resolve, role_sessions, store};
 
 pub(crate) const ACCESS: Access<CreateFunction> =
     Access::new("lambda:CreateFunction", |input: &CreateFunctionRequest, caller| {
@@ -35,23 +35,21 @@ pub(crate) async fn create_function(
         return Err(errors::function_exists(&function.id.name));
     }
     let package = code_source::package(&context, &input.code, "CreateFunction").await?;
-    lambda.unpack(&package).await?;
+    let unpacked_bytes = lambda.unpack(&package).await?;
+    let layers = input.layers.unwrap_or_default();
+    lambda.check_layers(&context, &layers, &[]).await?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let record = record(&lambda, settings, input.role, &package, blob);
     let publication = (input.publish == Some(true)).then(|| lambda.publication(None, context.now));
-    let kept = keep(&lambda, &function, &record, publication).await;
+    let new = New { record: &record, unpacked_bytes, layers: &layers, publication };
+    let kept = keep(&lambda, &function, new).await;
     // After the store's own failure the commit may have come through; then the blob is the function's.
     if matches!(kept, Err(Failure::Refused(_) | Failure::Store(StoreError::Conflict { .. }))) {
         lambda.delete_blob(blob).await;
     }
-    Ok(match kept? {
-        Some((number, record)) => {
-            let version = number.to_string();
-            configuration(&function.with_qualifier(&version), &version, &record, Detail::Full)
-        }
-        None => configuration(&function, LATEST, &record, Detail::Full),
-    }
-    .map_err(Failure::from)?)
+    let (version, record) = kept?;
+    let function = if version == LATEST { function } else { function.with_qualifier(&version) };
+    Ok(configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?)
 }
 
 /// The function to be made: of the caller's account, unqualified.
@@ -97,28 +95,43 @@ fn record(
         published: None,
         recursive_loop: None,
         update_runtime_on: None,
+        layers: None,
     }
 }
 
-/// Keeps the function, and a version of it if it is to be published.
+/// What is to be kept.
+#[derive(Clone)]
+struct New<'a> {
+    record: &'a FunctionRecord,
+    unpacked_bytes: u64,
+    layers: &'a [String],
+    publication: Option<Publication>,
+}
+
+/// Keeps the function, and a version of it if it is to be published: the version to be shown.
 async fn keep(
     lambda: &Lambda,
     function: &FunctionReference,
-    record: &FunctionRecord,
-    publication: Option<Publication>,
-) -> Result<Option<(u64, FunctionRecord)>, Failure> {
+    new: New<'_>,
+) -> Result<(String, FunctionRecord), Failure> {
     let kept = lambda.store.transact(|tx| {
-        let (id, mut record, publication) = (function.id.clone(), record.clone(), publication.clone());
+        let (id, new) = (function.id.clone(), new.clone());
         async move {
             if store::function::get(&tx, &id).await?.is_some() {
                 return Err(Failure::from(errors::function_exists(&id.name)));
             }
+            let layers = layer::contents(&tx, new.layers, &[]).await?;
+            layer::check_size(new.unpacked_bytes, &layers)?;
+            let layers = Some(layers).filter(|layers| !layers.is_empty());
+            let mut record = FunctionRecord { layers, ..new.record.clone() };
             store::function::create(&tx, &id, &record);
-            match publication {
+            match new.publication {
                 Some(publication) => {
-                    Ok(Some(store::version::publish(&tx, &id, &mut record, publication).await?))
+                    let (number, version) =
+                        store::version::publish(&tx, &id, &mut record, publication).await?;
+                    Ok((number.to_string(), version))
                 }
-                None => Ok(None),
+                None => Ok((LATEST.to_owned(), record)),
             }
         }
     });

@@ -30,5 +30,5 @@ pub(crate) async fn delete_alias(
         }
     });
     deleted.await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

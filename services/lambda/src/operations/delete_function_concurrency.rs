@@ -32,5 +32,5 @@ pub(crate) async fn delete_function_concurrency(
         }
     });
     kept.await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

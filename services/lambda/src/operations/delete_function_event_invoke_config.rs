@@ -32,5 +32,5 @@ pub(crate) async fn delete_function_event_invoke_config(
         }
     });
     deleted.await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

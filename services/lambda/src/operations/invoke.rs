@@ -6,21 +6,18 @@ use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke, LogType};
 use apus_schema::ServiceError;
-use apus_store::StoreError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use tracing::warn;
 
-use crate::code::cache::UnpackedCode;
-use crate::code::unpack::UnpackError;
 use crate::errors::{self, Failure};
 use crate::function_name::FunctionReference;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
-use crate::store::FunctionRecord;
 use crate::store::find::{Found, find};
-use crate::{Lambda, client_context, environment, resolve, store};
+use crate::unpacked::LoadError;
+use crate::{Lambda, client_context, environment, resolve};
 
 const ACTION: &str = "lambda:InvokeFunction";
 /// Changes of a version that one invocation runs into.
@@ -106,10 +103,10 @@ async fn run(
     for _ in 0..CHANGES_MAX {
         let Found { version, record, .. } = &found;
         let retire = |key: &FunctionKey| lambda.compute.retire(key);
-        match code(lambda, function, record).await {
-            Ok(code) => {
+        match lambda.unpacked_or_gone(function, record).await {
+            Ok((code, layers)) => {
                 let session = lambda.sessions.get(context, id, version, record, retire).await?;
-                let spec = environment::spec(lambda, id, &found, session, code);
+                let spec = environment::spec(lambda, id, &found, session, code, layers);
                 let outcome = lambda.compute.invoke(spec, request).await.map_err(errors::invoke_error)?;
                 return Ok((outcome, found.version));
             }
@@ -123,39 +120,6 @@ async fn run(
         }
     }
     Err(errors::function_not_found(function))
-}
-
-/// Why code could not be had.
-enum LoadError {
-    /// The function was changed or deleted since its record was read.
-    Gone,
-    Refused(ServiceError),
-}
-
-impl From<UnpackError> for LoadError {
-    fn from(error: UnpackError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl From<StoreError> for LoadError {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(Failure::from(error).into())
-    }
-}
-
-async fn code(
-    lambda: &Lambda,
-    function: &FunctionReference,
-    record: &FunctionRecord,
-) -> Result<Arc<UnpackedCode>, LoadError> {
-    let hash = record.code_hash()?;
-    let load = async {
-        let owner = function.arn().to_string();
-        let code = store::blob::package(&lambda.store, record.blob(), hash, &owner).await?;
-        code.ok_or(LoadError::Gone)
-    };
-    lambda.code.get(hash, load).await
 }
 
 /// A number from 0 to below 1, in steps that it can hold exactly.

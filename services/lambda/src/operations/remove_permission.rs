@@ -41,5 +41,5 @@ pub(crate) async fn remove_permission(
         }
     });
     kept.await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

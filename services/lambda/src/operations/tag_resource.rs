@@ -26,5 +26,5 @@ pub(crate) async fn tag_resource(
         tags::check(&record.tags, "Number of tags exceeds resource tag limit.")
     };
     lambda.change(&function, change).await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

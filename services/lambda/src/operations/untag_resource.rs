@@ -23,5 +23,5 @@ pub(crate) async fn untag_resource(
         Ok(())
     };
     lambda.change(&function, change).await?;
-    Ok(Unit::default())
+    Ok(Unit)
 }

@@ -8,13 +8,13 @@ use apus_model_lambda::{FunctionCode, FunctionConfiguration, UpdateFunctionCode,
 use apus_schema::ServiceError;
 use apus_store::{BlobId, StoreError, Tx};
 
-use crate::code::package::{CodeHash, Package};
+use crate::code::package::CodeHash;
 use crate::describe::{Detail, configuration};
 use crate::errors::{self, Failure};
 use crate::function_name::{FunctionReference, LATEST};
 use crate::store::FunctionRecord;
 use crate::store::version::Publication;
-use crate::{Lambda, code_source, resolve, revision, settings, store};
+use crate::{Lambda, code_source, layer, resolve, revision, settings, store};
 
 const ACTION: &str = "lambda:UpdateFunctionCode";
 
@@ -40,7 +40,8 @@ pub(crate) async fn update_function_code(
         ..FunctionCode::default()
     };
     let package = code_source::package(&context, &code, "UpdateFunctionCode").await?;
-    lambda.unpack(&package).await?;
+    let unpacked_bytes = lambda.unpack(&package).await?;
+    layer::check_size(unpacked_bytes, before.layers())?;
     if input.dry_run == Some(true) {
         before.code_sha256 = package.hash.as_bytes().to_vec();
         before.code_bytes = package.bytes.len() as u64;
@@ -52,6 +53,7 @@ pub(crate) async fn update_function_code(
         seen: input.revision_id,
         hash: package.hash,
         bytes: package.bytes.len() as u64,
+        unpacked_bytes,
         blob,
         publication: lambda.publication(None, context.now),
         publish: input.publish == Some(true),
@@ -82,6 +84,7 @@ struct Update {
     seen: Option<String>,
     hash: CodeHash,
     bytes: u64,
+    unpacked_bytes: u64,
     blob: BlobId,
     publication: Publication,
     publish: bool,
@@ -101,6 +104,7 @@ impl Update {
         let found = store::function::get(tx, id).await?;
         let mut record = found.ok_or_else(|| errors::function_not_found(&self.function))?;
         revision::check(self.seen.as_deref(), &record.revision)?;
+        layer::check_size(self.unpacked_bytes, record.layers())?;
         let holder = id.qualified_arn(LATEST).to_string();
         let mut unused = vec![self.blob];
         if record.code_hash()? != self.hash {
@@ -122,13 +126,6 @@ impl Update {
 }
 
 impl Lambda {
-    /// Unpacks a package before it is acknowledged: one that cannot be unpacked is never kept.
-    pub(crate) async fn unpack(&self, package: &Package) -> Result<u64, ServiceError> {
-        let bytes = package.bytes.clone();
-        let code = self.code.get(package.hash, async { Ok::<_, ServiceError>(bytes) }).await?;
-        Ok(code.bytes)
-    }
-
     /// Environments of a version are no good any more: they end, busy ones when they are done.
     pub(crate) fn retire(&self, id: &crate::function_name::FunctionId, version: &str) {
         for key in self.sessions.forget(id, Some(version)) {

@@ -6,6 +6,7 @@ use apus_store::{BlobId, Counter, Key, StoreError, Table, Tx, record};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
+use super::layer::LayerContent;
 use super::{alias, blob, event_invoke, policy, space, version};
 use crate::code::package::CodeHash;
 use crate::function_name::{FunctionId, LATEST};
@@ -64,6 +65,9 @@ pub(crate) struct FunctionRecord {
     /// When it may get another runtime, in the API's words.
     #[n(20)]
     pub(crate) update_runtime_on: Option<String>,
+    /// Its layers, lowest first; absent if there are none.
+    #[n(21)]
+    pub(crate) layers: Option<Vec<LayerContent>>,
 }
 
 /// The last version that was made of `$LATEST`.
@@ -124,11 +128,21 @@ impl FunctionRecord {
     /// Holds every blob that code is in.
     pub(crate) fn hold(&self, tx: &Tx, holder: &str) {
         blob::hold(tx, self.blob(), holder);
+        self.layers().iter().for_each(|layer| blob::hold(tx, layer.blob(), holder));
     }
 
     /// Releases every blob that code is in; those that are nobody's now.
     pub(crate) async fn release(&self, tx: &Tx, holder: &str) -> Result<Vec<BlobId>, StoreError> {
-        Ok(blob::release(tx, self.blob(), holder).await?.into_iter().collect())
+        let mut unused = Vec::new();
+        for blob in std::iter::once(self.blob()).chain(self.layers().iter().map(LayerContent::blob)) {
+            unused.extend(blob::release(tx, blob, holder).await?);
+        }
+        Ok(unused)
+    }
+
+    /// Its layers, lowest first.
+    pub(crate) fn layers(&self) -> &[LayerContent] {
+        self.layers.as_deref().unwrap_or_default()
     }
 
     /// The blob that holds the code package.

@@ -7,6 +7,8 @@
 //! account region "lambda" "alias"    name alias        → AliasRecord
 //! account region "lambda" "policy"   name qualifier    → PolicyRecord; of the function where the qualifier is ""
 //! account region "lambda" "event-invoke" name qualifier → EventInvokeRecord
+//! account region "lambda" "layer"    name number       → LayerRecord: a version of a layer
+//! account region "lambda" "layer-number" name          → the number of the layer's last version
 //! account region "lambda" "reserved"                   → counter: the reserved concurrency of all functions
 //! ""      ""     "lambda" "blob"     id                → nothing: a blob that code is in
 //! ""      ""     "lambda" "holder"   id ARN            → nothing: who needs that blob
@@ -19,6 +21,7 @@ pub(crate) mod blob;
 pub(crate) mod event_invoke;
 pub(crate) mod find;
 pub(crate) mod function;
+pub(crate) mod layer;
 pub(crate) mod policy;
 pub(crate) mod subject;
 pub(crate) mod version;

@@ -295,7 +295,6 @@ fn what_apus_lacks_is_refused_by_name() {
         ),
         (CreateFunctionRequest { package_type: Some(PackageType::Image), ..base() }, "PackageType Image"),
         (CreateFunctionRequest { kms_key_arn: some("arn:aws:kms:x"), ..base() }, "KMSKeyArn"),
-        (CreateFunctionRequest { layers: Some(vec!["arn".into()]), ..base() }, "Layers"),
         (
             CreateFunctionRequest {
                 vpc_config: Some(VpcConfig {
