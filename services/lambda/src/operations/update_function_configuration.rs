@@ -77,7 +77,9 @@ async fn set_layers(
     let holder = id.qualified_arn(LATEST).to_string();
     let contents = layer::contents(tx, wanted, record.layers()).await?;
     layer::check_size(unpacked_bytes, &contents)?;
-    contents.iter().for_each(|layer| store::blob::hold(tx, layer.blob(), &holder));
+    for layer in &contents {
+        store::blob::hold(tx, layer.blob(), &holder);
+    }
     let mut unused = Vec::new();
     for old in record.layers().iter().filter(|old| !contents.contains(old)) {
         unused.extend(store::blob::release(tx, old.blob(), &holder).await?);

@@ -128,7 +128,9 @@ impl FunctionRecord {
     /// Holds every blob that code is in.
     pub(crate) fn hold(&self, tx: &Tx, holder: &str) {
         blob::hold(tx, self.blob(), holder);
-        self.layers().iter().for_each(|layer| blob::hold(tx, layer.blob(), holder));
+        for layer in self.layers() {
+            blob::hold(tx, layer.blob(), holder);
+        }
     }
 
     /// Releases every blob that code is in; those that are nobody's now.
@@ -213,4 +215,95 @@ pub(crate) async fn list(
     }
     let rows = table.list(tx, &range, limit).await?;
     rows.into_iter().map(|(key, record)| Ok((table.space().unpack::<(String,)>(&key)?.0, record))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function as the first release wrote it.
+    #[derive(Encode)]
+    #[cbor(map)]
+    struct FirstRecord {
+        #[n(0)]
+        runtime: String,
+        #[n(1)]
+        role: String,
+        #[n(2)]
+        handler: String,
+        #[n(3)]
+        description: String,
+        #[n(4)]
+        timeout_secs: u32,
+        #[n(5)]
+        memory_mb: u32,
+        #[n(6)]
+        tmp_mb: u32,
+        #[n(7)]
+        variables: Option<BTreeMap<String, String>>,
+        #[n(8)]
+        architecture: String,
+        #[n(9)]
+        log_group: String,
+        #[n(10)]
+        tags: BTreeMap<String, String>,
+        #[n(11)]
+        revision: String,
+        #[n(12)]
+        modified_at_micros: i64,
+        #[cbor(n(13), with = "minicbor::bytes")]
+        code_sha256: Vec<u8>,
+        #[n(14)]
+        code_bytes: u64,
+        #[cbor(n(15), with = "minicbor::bytes")]
+        code_blob: [u8; 16],
+    }
+
+    fn first() -> FunctionRecord {
+        let first = FirstRecord {
+            runtime: "python3.12".into(),
+            role: "role".into(),
+            handler: "a.b".into(),
+            description: String::new(),
+            timeout_secs: 3,
+            memory_mb: 128,
+            tmp_mb: 512,
+            variables: None,
+            architecture: "x86_64".into(),
+            log_group: "group".into(),
+            tags: BTreeMap::from([("a".into(), "b".into())]),
+            revision: "one".into(),
+            modified_at_micros: 7,
+            code_sha256: vec![1; 32],
+            code_bytes: 9,
+            code_blob: [2; 16],
+        };
+        minicbor::decode(&minicbor::to_vec(first).expect("it encodes")).expect("it is read")
+    }
+
+    #[test]
+    fn functions_of_the_first_release_are_read() {
+        let record = first();
+        assert_eq!(
+            (record.content_revision(), record.layers(), record.reserved_concurrency),
+            ("one", &[][..], None)
+        );
+        assert_eq!(record.blob(), BlobId::from([2; 16]));
+    }
+
+    #[test]
+    fn only_a_change_of_the_content_is_another_content() {
+        let mut record = first();
+        let hash = record.content_hash();
+        record.touched("two".into());
+        record.touched("three".into());
+        record.tags.clear();
+        record.reserved_concurrency = Some(1);
+        assert_eq!((record.content_revision(), record.revision.as_str()), ("one", "three"));
+        assert_eq!(record.content_hash(), hash);
+        record.timeout_secs = 4;
+        record.changed("four".into(), Timestamp::from_micros(8));
+        assert_eq!((record.content_revision(), record.revision.as_str()), ("four", "four"));
+        assert_ne!(record.content_hash(), hash);
+    }
 }
