@@ -82,6 +82,12 @@ def test_permissions_that_cannot_be(aws, create, name):
     text("InvalidParameterValueException", 400,
          "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action", add,
          **{**good, "StatementId": "two"}, FunctionUrlAuthType="NONE")
+    text("InvalidParameterValueException", 400, "SourceArn must not contain a policy variable (${).", add,
+         **{**good, "StatementId": "two"}, SourceArn="arn:aws:s3:::${")
+    odd = 'arn:aws:s3:::a"b\\c*?}'
+    added = add(**{**good, "StatementId": "odd"}, SourceArn=odd)
+    assert json.loads(added["Statement"])["Condition"] == {"ArnLike": {"AWS:SourceArn": odd}}
+    assert json.loads(invoke(aws, name, 1)["Payload"]) == 1
     for missing, qualifier in ((name, "7"), (name, "live"), (name + "x", None)):
         extra = {"Qualifier": qualifier} if qualifier else {}
         text("ResourceNotFoundException", 404, f"Function not found: {arn(missing, qualifier)}", add,

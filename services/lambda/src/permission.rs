@@ -38,6 +38,10 @@ pub(crate) fn statement(
             "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action",
         ));
     }
+    // A policy that cannot be read would lock everybody out, its owner as well.
+    if input.source_arn.as_ref().is_some_and(|source| source.contains("${")) {
+        return Err(errors::invalid_parameter("SourceArn must not contain a policy variable (${)."));
+    }
     let mut equals = Map::new();
     let mut equal = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
