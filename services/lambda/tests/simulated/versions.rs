@@ -12,6 +12,7 @@ use apus_model_lambda::{
     PublishVersion, PublishVersionRequest, UpdateFunctionCode, UpdateFunctionCodeRequest,
     UpdateFunctionConfiguration, UpdateFunctionConfigurationRequest,
 };
+use apus_store::{Keyspace, StoreError};
 
 /// Answers with the version and the log stream of its environment.
 fn version(sandbox: &SandboxSpec, _: &Invocation) -> FakeReply {
@@ -82,6 +83,35 @@ fn code_is_kept_while_a_version_needs_it() {
         assert_eq!(blobs(world).await, 0);
         world.call::<CreateFunction>(function("hello")).await.expect("made");
         assert_eq!(publish(world).await, "4");
+    });
+}
+
+/// A store from before versions says of no blob who needs it.
+#[test]
+fn code_of_an_older_store_is_kept_while_a_version_needs_it() {
+    story("older-store", async |world| {
+        let forget = async || {
+            let holders = Keyspace::new("", "", "lambda").sub(("holder",)).all();
+            let forgotten = world.store.transact(|tx| {
+                let holders = holders.clone();
+                async move {
+                    tx.delete_range(&holders);
+                    Ok::<_, StoreError>(())
+                }
+            });
+            forgotten.await.expect("forgotten");
+        };
+        world.call::<CreateFunction>(function("hello")).await.expect("made");
+        forget().await;
+        publish(world).await;
+        delete(world, Some("1")).await;
+        assert_eq!(blobs(world).await, 1, "$LATEST still needs it");
+        forget().await;
+        update(world, b"two").await;
+        assert_eq!(blobs(world).await, 1);
+        forget().await;
+        delete(world, None).await;
+        assert_eq!(blobs(world).await, 0);
     });
 }
 
