@@ -287,8 +287,6 @@ def test_what_a_function_may_not_be(create, arguments, code, message):
     ("arguments", "what"),
     [
         ({"Runtime": "nodejs22.x"}, "nodejs22.x"),
-        ({"Publish": True}, "Publish"),
-        ({"Layers": [f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:a:1"]}, "Layers"),
         ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),

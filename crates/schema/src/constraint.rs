@@ -77,7 +77,7 @@ impl<'a> Search<'a> {
         match value {
             Value::String(text) => self.string(schema, value, text),
             Value::Integer(number) => self.range(schema, value, *number),
-            Value::Double(number) => self.range(schema, value, *number as i64),
+            Value::Double(number) => self.double_range(schema, value, *number),
             Value::Blob(bytes) => self.length(schema, value, bytes.len()),
             Value::List(items) => {
                 self.length(schema, value, items.len());
@@ -131,6 +131,17 @@ impl<'a> Search<'a> {
         match (schema.min, schema.max) {
             (Some(min), _) if number < min => self.report(Some(value), Reason::ValueBelow(min)),
             (_, Some(max)) if number > max => self.report(Some(value), Reason::ValueAbove(max)),
+            _ => {}
+        }
+    }
+
+    /// What is no number is within no bounds.
+    fn double_range(&mut self, schema: &'static Schema, value: &'a Value, number: f64) {
+        let above = |bound: i64| number >= bound as f64;
+        let below = |bound: i64| number <= bound as f64;
+        match (schema.min, schema.max) {
+            (Some(min), _) if !above(min) => self.report(Some(value), Reason::ValueBelow(min)),
+            (_, Some(max)) if !below(max) => self.report(Some(value), Reason::ValueAbove(max)),
             _ => {}
         }
     }
@@ -201,6 +212,30 @@ mod tests {
     fn a_pattern_must_match_as_a_whole_and_characters_are_counted_not_bytes() {
         check(Some("aé"), 1, &[], &[Reason::Pattern("[a-z]+")]);
         check(Some("ab\n"), 1, &[], &[Reason::Pattern("[a-z]+")]);
+    }
+
+    #[test]
+    fn fractions_are_not_rounded_to_a_bound() {
+        static WEIGHT: Schema = Schema { min: Some(0), max: Some(1), ..Schema::new("Weight", Kind::Double) };
+        static MEMBERS: [Member; 1] = [Member::new("weight", &WEIGHT)];
+        static SHARE: Schema = Schema::new(
+            "Share",
+            Kind::Structure { members: &MEMBERS, union: false, eventstream: false, payload: None },
+        );
+        for (weight, expected) in [
+            (0.0, None),
+            (0.5, None),
+            (1.0, None),
+            (1.000_001, Some(Reason::ValueAbove(1))),
+            (-0.5, Some(Reason::ValueBelow(0))),
+            (f64::INFINITY, Some(Reason::ValueAbove(1))),
+            (f64::NAN, Some(Reason::ValueBelow(0))),
+        ] {
+            let mut fields = Fields::new(&SHARE);
+            fields.set(0, Value::Double(weight));
+            let found = violations(&SHARE, &fields).into_iter().map(|violation| violation.reason).next();
+            assert_eq!(found, expected, "{weight}");
+        }
     }
 
     #[test]

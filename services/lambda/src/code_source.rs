@@ -8,14 +8,18 @@ use apus_schema::{BodyError, Common, Fault, ServiceError};
 use crate::code::package::{Package, UPLOAD_BYTES_MAX};
 use crate::errors;
 
-/// Fetches the package.
-pub(crate) async fn package(context: &Context, code: &FunctionCode) -> Result<Package, ServiceError> {
+/// Fetches the package; `operation` is named by the error of one that is too large.
+pub(crate) async fn package(
+    context: &Context,
+    code: &FunctionCode,
+    operation: &str,
+) -> Result<Package, ServiceError> {
     let object = (&code.s3_bucket, &code.s3_key);
     match (&code.zip_file, object) {
         (Some(_), (Some(_), _) | (_, Some(_))) => Err(errors::invalid_parameter(
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),
-        (Some(bytes), _) if bytes.len() > UPLOAD_BYTES_MAX => Err(errors::upload_too_large()),
+        (Some(bytes), _) if bytes.len() > UPLOAD_BYTES_MAX => Err(errors::upload_too_large(operation)),
         (Some(bytes), _) => Ok(Package::new(bytes.clone())),
         (None, (Some(bucket), Some(key))) => {
             let version_id = code.s3_object_version.clone();

@@ -1,15 +1,16 @@
 //! A function as answers show it.
 
 use apus_model_lambda::{
-    Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus, LogFormat,
-    LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus, SnapStartResponse,
-    State, TracingConfigResponse, TracingMode,
+    Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus, Layer,
+    LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
+    SnapStartResponse, State, TracingConfigResponse, TracingMode,
 };
 use apus_store::StoreError;
 use apus_time::Timestamp;
 
-use crate::function_name::{FunctionReference, LATEST};
+use crate::function_name::FunctionReference;
 use crate::store::FunctionRecord;
+use crate::store::layer::LayerContent;
 
 /// How much an answer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(crate) enum Detail {
 /// The configuration, under the ARN that the caller asked for.
 pub(crate) fn configuration(
     function: &FunctionReference,
+    version: &str,
     record: &FunctionRecord,
     detail: Detail,
 ) -> Result<FunctionConfiguration, StoreError> {
@@ -39,12 +41,13 @@ pub(crate) fn configuration(
         memory_size: Some(record.memory_mb as i32),
         last_modified: Some(last_modified(Timestamp::from_micros(record.modified_at_micros))),
         code_sha256: Some(record.code_hash()?.to_base64()),
-        version: Some(LATEST.to_owned()),
+        version: Some(version.to_owned()),
         environment: record
             .variables
             .clone()
             .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
         tracing_config: Some(TracingConfigResponse { mode: Some(TracingMode::PassThrough) }),
+        layers: record.layers.as_ref().map(|layers| layers.iter().map(described_layer).collect()),
         revision_id: Some(record.revision.clone()),
         state: full.then_some(State::Active),
         last_update_status: full.then_some(LastUpdateStatus::Successful),
@@ -62,6 +65,10 @@ pub(crate) fn configuration(
         }),
         ..FunctionConfiguration::default()
     })
+}
+
+fn described_layer(layer: &LayerContent) -> Layer {
+    Layer { arn: Some(layer.arn.clone()), code_size: Some(layer.bytes as i64), ..Layer::default() }
 }
 
 /// `2026-11-21T10:00:00.000+0000`.

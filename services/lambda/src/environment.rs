@@ -9,10 +9,10 @@ use apus_env::Env;
 
 use crate::Lambda;
 use crate::code::cache::UnpackedCode;
-use crate::function_name::{FunctionId, LATEST};
+use crate::function_name::FunctionId;
 use crate::ports::{EndpointServer, LogSink};
 use crate::role_sessions::RoleSession;
-use crate::store::FunctionRecord;
+use crate::store::find::Found;
 
 /// Where AWS's tools look for the platform; a function may set it otherwise.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -21,10 +21,12 @@ const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 pub(crate) fn spec(
     lambda: &Lambda,
     id: &FunctionId,
-    record: &FunctionRecord,
+    found: &Found,
     session: Arc<RoleSession>,
     code: Arc<UnpackedCode>,
+    layers: Vec<Arc<UnpackedCode>>,
 ) -> FunctionSpec {
+    let Found { version, record, reserved_concurrency, .. } = found;
     let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
     let mut variables: Vec<_> = own.collect();
     if !variables.iter().any(|(name, _)| name == ENDPOINT_VARIABLE) {
@@ -33,26 +35,28 @@ pub(crate) fn spec(
     FunctionSpec {
         key: session.key.clone(),
         name: id.name.clone(),
-        version: LATEST.to_owned(),
+        version: version.clone(),
         arn: id.arn().to_string(),
         region: id.region.to_string(),
         handler: record.handler.clone(),
         runtime: record.runtime.clone(),
         memory_mb: record.memory_mb,
         timeout: Duration::from_secs(record.timeout_secs.into()),
-        concurrency_max: None,
+        concurrency_max: *reserved_concurrency,
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),
-        layer_dirs: Vec::new(),
+        layer_dirs: layers.iter().map(|layer| layer.directory.clone()).collect(),
         log_group: record.log_group.clone(),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
             log_group: record.log_group.clone(),
+            version: version.clone(),
             session,
             endpoints: Arc::clone(&lambda.endpoints),
             logs: Arc::clone(&lambda.logs),
             _code: code,
+            _layers: layers,
         }),
     }
 }
@@ -61,11 +65,13 @@ pub(crate) fn spec(
 struct Ports {
     env: Env,
     log_group: String,
+    version: String,
     session: Arc<RoleSession>,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     /// Keeps the code on disk.
     _code: Arc<UnpackedCode>,
+    _layers: Vec<Arc<UnpackedCode>>,
 }
 
 impl EnvironmentPorts for Ports {
@@ -77,7 +83,7 @@ impl EnvironmentPorts for Ports {
         let now = self.env.now().to_iso8601();
         let day = now.split('T').next().unwrap_or_default().replace('-', "/");
         let random = self.env.uuid_v4().replace('-', "");
-        format!("{day}/[{LATEST}]{random}")
+        format!("{day}/[{}]{random}", self.version)
     }
 
     fn log(&self, log_stream: &str) -> Arc<dyn LineSink> {

@@ -8,7 +8,8 @@ use apus_store::StoreError;
 
 use crate::code::archive::ArchiveError;
 use crate::code::unpack::UnpackError;
-use crate::function_name::{FunctionReference, NAME_LENGTH_MAX, NameError};
+use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
+use crate::layer_name::LayerId;
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::variables::VariablesError;
 
@@ -86,9 +87,9 @@ pub(crate) fn no_resource_policy(caller: &str, action: &str, function: &Function
     ServiceError::common(Common::AccessDenied, message)
 }
 
-pub(crate) fn upload_too_large() -> ServiceError {
+pub(crate) fn upload_too_large(operation: &str) -> ServiceError {
     // What 50 MB become in base64, as AWS counts the request.
-    let message = "Request must be smaller than 69905067 bytes for the CreateFunction operation";
+    let message = format!("Request must be smaller than 69905067 bytes for the {operation} operation");
     ServiceError::modelled(&REQUEST_ENTITY_TOO_LARGE, message)
 }
 
@@ -132,6 +133,128 @@ pub(crate) fn name_error(error: NameError, region: &str) -> ServiceError {
 pub(crate) fn other_account(account: AccountId) -> ServiceError {
     let message = format!("A function of the account {account} cannot be created by another account.");
     ServiceError::common(Common::AccessDenied, message)
+}
+
+/// A caller that has not seen the last change.
+pub(crate) fn stale_revision() -> ServiceError {
+    user(errors::precondition_failed_exception(
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve \
+         the latest Revision Id",
+    ))
+}
+
+/// The same, where a policy is changed.
+pub(crate) fn stale_policy() -> ServiceError {
+    user(errors::precondition_failed_exception(
+        "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to retrieve the latest \
+         RevisionId",
+    ))
+}
+
+pub(crate) fn statement_exists(sid: &str) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing \
+         statement."
+    )))
+}
+
+pub(crate) fn no_statement(sid: &str) -> ServiceError {
+    user(errors::resource_not_found_exception(format!("Statement {sid} is not found in resource policy.")))
+}
+
+pub(crate) fn no_policy() -> ServiceError {
+    user(errors::resource_not_found_exception("The resource you requested does not exist."))
+}
+
+pub(crate) fn no_policy_to_change() -> ServiceError {
+    user(errors::resource_not_found_exception("No policy is associated with the given resource."))
+}
+
+pub(crate) fn policy_too_long(bytes: usize, max: usize) -> ServiceError {
+    user(errors::policy_length_exceeded_exception(format!(
+        "The final policy size ({bytes}) is bigger than the limit ({max})."
+    )))
+}
+
+/// Asynchronous invocations of what is not there.
+pub(crate) fn no_function_for_events() -> ServiceError {
+    user(errors::resource_not_found_exception("The function doesn't exist."))
+}
+
+pub(crate) fn no_event_invoke_config(function: &FunctionReference) -> ServiceError {
+    let arn = function.id.qualified_arn(function.qualifier.as_deref().unwrap_or(LATEST));
+    user(errors::resource_not_found_exception(format!(
+        "The function {arn} doesn't have an EventInvokeConfig"
+    )))
+}
+
+/// What versions have was asked of an alias.
+pub(crate) fn versions_only() -> ServiceError {
+    invalid_parameter("An alias has no runtime of its own. Please specify a function or a version of it.")
+}
+
+pub(crate) fn tags_on_functions_only() -> ServiceError {
+    invalid_parameter(
+        "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+    )
+}
+
+/// Its code went away while it was looked at.
+pub(crate) fn update_in_progress(function: &FunctionReference) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The operation cannot be performed at this time. An update is in progress for resource: {}",
+        function.arn()
+    )))
+}
+
+pub(crate) fn no_layer_name(text: &str) -> ServiceError {
+    invalid_parameter(format!("{text} is no name or ARN of a layer in this region."))
+}
+
+pub(crate) fn no_layer_version() -> ServiceError {
+    user(errors::resource_not_found_exception("The resource you requested does not exist."))
+}
+
+/// The same, where its policy is meant.
+pub(crate) fn no_layer_of_that_number(id: &LayerId, number: u64) -> ServiceError {
+    let arn = id.version_arn(number);
+    user(errors::resource_not_found_exception(format!("Layer version {arn} does not exist.")))
+}
+
+/// A layer version that a function was to use.
+pub(crate) fn layer_not_usable(arn: &str) -> ServiceError {
+    invalid_parameter(format!("Layer version {arn} does not exist."))
+}
+
+pub(crate) fn alias_exists(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_conflict_exception(format!("Alias already exists: {arn}")))
+}
+
+pub(crate) fn no_alias(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_not_found_exception(format!("Cannot find alias arn: {arn}")))
+}
+
+/// The same, when it is to be changed.
+pub(crate) fn alias_to_change_not_found(id: &FunctionId, name: &str) -> ServiceError {
+    let arn = id.qualified_arn(name);
+    user(errors::resource_not_found_exception(format!("Alias not found: {arn}")))
+}
+
+pub(crate) fn version_in_use(aliases: &[&str]) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "Unable to delete version because the following aliases reference it: [{}]",
+        aliases.join(", ")
+    )))
+}
+
+/// What only a whole function has was asked of a version or alias.
+pub(crate) fn functions_only() -> ServiceError {
+    invalid_parameter(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+         Please specify either a function name or an unqualified function ARN.",
+    )
 }
 
 fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ServiceError {

@@ -39,9 +39,44 @@ pub(crate) struct FunctionReference {
 }
 
 impl FunctionReference {
+    /// What the caller means by its qualifier; without one, `$LATEST`.
+    pub(crate) fn qualifier(&self) -> Qualifier {
+        self.qualifier.as_deref().map_or(Qualifier::Latest, Qualifier::of)
+    }
+
+    /// The same function with that qualifier.
+    pub(crate) fn with_qualifier(&self, qualifier: &str) -> Self {
+        Self { id: self.id.clone(), qualifier: Some(qualifier.to_owned()) }
+    }
+
     /// The ARN as the caller means it, with the qualifier if there is one.
     pub(crate) fn arn(&self) -> Arn {
         self.qualifier.as_deref().map_or_else(|| self.id.arn(), |qualifier| self.id.qualified_arn(qualifier))
+    }
+}
+
+/// What stands behind a function's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Qualifier {
+    /// The version that is being edited.
+    Latest,
+    /// A published version.
+    Version(u64),
+    /// An alias.
+    Alias(String),
+}
+
+impl Qualifier {
+    /// What that text means. A number that is no version's, such as `007`, means a version that is not there.
+    pub(crate) fn of(text: &str) -> Self {
+        if text == LATEST {
+            Self::Latest
+        } else if text.bytes().all(|b| b.is_ascii_digit()) {
+            let number = Some(text).filter(|text| !text.starts_with('0')).and_then(|text| text.parse().ok());
+            Self::Version(number.unwrap_or(u64::MAX))
+        } else {
+            Self::Alias(text.to_owned())
+        }
     }
 }
 

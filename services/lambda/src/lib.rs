@@ -3,20 +3,30 @@
 //! [`service`] is the registration table: read it first. How a function runs is `apus-compute`'s business;
 //! this crate says what runs, as whom, and what the caller is told.
 
+mod alias;
 mod client_context;
 mod code;
 mod code_source;
+mod concurrency;
 mod describe;
 mod environment;
 mod errors;
+mod event_invoke;
 mod function_name;
+mod layer;
+mod layer_name;
 mod limits;
+mod marker;
 mod operations;
+mod permission;
 mod ports;
 mod resolve;
+mod revision;
 mod role_sessions;
 mod settings;
 mod store;
+mod tags;
+mod unpacked;
 mod variables;
 
 use std::collections::BTreeSet;
@@ -29,14 +39,14 @@ use apus_env::Env;
 use apus_kernel::Service;
 use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
+use apus_time::Timestamp;
 
 pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::code::cache::CodeCache;
-use crate::operations::{
-    create_function, delete_function, get_function, get_function_configuration, invoke, list_functions,
-};
+use crate::operations as op;
 use crate::role_sessions::RoleSessions;
+use crate::store::version::Publication;
 
 /// How functions are kept and run.
 #[derive(Clone, Debug)]
@@ -90,21 +100,125 @@ pub fn service(
     let endpoint_url = config.endpoint_url;
     let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
-        .operation(create_function::ACCESS, create_function::create_function)
-        .operation(delete_function::ACCESS, delete_function::delete_function)
-        .operation(get_function::ACCESS, get_function::get_function)
-        .operation(get_function_configuration::ACCESS, get_function_configuration::get_function_configuration)
-        .operation(invoke::ACCESS, invoke::invoke)
-        .operation(list_functions::ACCESS, list_functions::list_functions)
+        .operation(
+            op::add_layer_version_permission::ACCESS,
+            op::add_layer_version_permission::add_layer_version_permission,
+        )
+        .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
+        .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
+        .operation(op::create_function::ACCESS, op::create_function::create_function)
+        .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
+        .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
+        .operation(
+            op::delete_function_concurrency::ACCESS,
+            op::delete_function_concurrency::delete_function_concurrency,
+        )
+        .operation(
+            op::delete_function_event_invoke_config::ACCESS,
+            op::delete_function_event_invoke_config::delete_function_event_invoke_config,
+        )
+        .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
+        .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
+        .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(op::get_function::ACCESS, op::get_function::get_function)
+        .operation(
+            op::get_function_code_signing_config::ACCESS,
+            op::get_function_code_signing_config::get_function_code_signing_config,
+        )
+        .operation(
+            op::get_function_concurrency::ACCESS,
+            op::get_function_concurrency::get_function_concurrency,
+        )
+        .operation(
+            op::get_function_configuration::ACCESS,
+            op::get_function_configuration::get_function_configuration,
+        )
+        .operation(
+            op::get_function_event_invoke_config::ACCESS,
+            op::get_function_event_invoke_config::get_function_event_invoke_config,
+        )
+        .operation(
+            op::get_function_recursion_config::ACCESS,
+            op::get_function_recursion_config::get_function_recursion_config,
+        )
+        .operation(op::get_layer_version::ACCESS, op::get_layer_version::get_layer_version)
+        .operation(
+            op::get_layer_version_by_arn::ACCESS,
+            op::get_layer_version_by_arn::get_layer_version_by_arn,
+        )
+        .operation(
+            op::get_layer_version_policy::ACCESS,
+            op::get_layer_version_policy::get_layer_version_policy,
+        )
+        .operation(op::get_policy::ACCESS, op::get_policy::get_policy)
+        .operation(
+            op::get_runtime_management_config::ACCESS,
+            op::get_runtime_management_config::get_runtime_management_config,
+        )
+        .operation(op::invoke::ACCESS, op::invoke::invoke)
+        .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
+        .operation(
+            op::list_function_event_invoke_configs::ACCESS,
+            op::list_function_event_invoke_configs::list_function_event_invoke_configs,
+        )
+        .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
+        .operation(op::list_layer_versions::ACCESS, op::list_layer_versions::list_layer_versions)
+        .operation(op::list_layers::ACCESS, op::list_layers::list_layers)
+        .operation(op::list_tags::ACCESS, op::list_tags::list_tags)
+        .operation(
+            op::list_versions_by_function::ACCESS,
+            op::list_versions_by_function::list_versions_by_function,
+        )
+        .operation(op::publish_layer_version::ACCESS, op::publish_layer_version::publish_layer_version)
+        .operation(op::publish_version::ACCESS, op::publish_version::publish_version)
+        .operation(
+            op::put_function_concurrency::ACCESS,
+            op::put_function_concurrency::put_function_concurrency,
+        )
+        .operation(
+            op::put_function_event_invoke_config::ACCESS,
+            op::put_function_event_invoke_config::put_function_event_invoke_config,
+        )
+        .operation(
+            op::put_function_recursion_config::ACCESS,
+            op::put_function_recursion_config::put_function_recursion_config,
+        )
+        .operation(
+            op::put_runtime_management_config::ACCESS,
+            op::put_runtime_management_config::put_runtime_management_config,
+        )
+        .operation(
+            op::remove_layer_version_permission::ACCESS,
+            op::remove_layer_version_permission::remove_layer_version_permission,
+        )
+        .operation(op::remove_permission::ACCESS, op::remove_permission::remove_permission)
+        .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
+        .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
+        .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
+        .operation(
+            op::update_function_configuration::ACCESS,
+            op::update_function_configuration::update_function_configuration,
+        )
+        .operation(
+            op::update_function_event_invoke_config::ACCESS,
+            op::update_function_event_invoke_config::update_function_event_invoke_config,
+        )
         .build())
 }
 
 /// Every blob that a function's code is in: whoever sweeps blobs after a crash spares these.
 pub async fn referenced_blobs(store: &Store) -> Result<BTreeSet<BlobId>, StoreError> {
-    store::referenced_blobs(store).await
+    store::blob::referenced_blobs(store).await
 }
 
 impl Lambda {
+    /// What a publication needs now.
+    fn publication(&self, description: Option<String>, now: Timestamp) -> Publication {
+        let description = description.filter(|text| !text.is_empty());
+        Publication { description, revisions: [self.env.uuid_v4(), self.env.uuid_v4()], now }
+    }
+
     /// Deletes a blob that no function refers to. A failure is nobody's: the sweep finds what is left.
     async fn delete_blob(&self, blob: BlobId) {
         if let Err(error) = self.store.blobs().delete(blob).await {

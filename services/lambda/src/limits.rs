@@ -12,6 +12,8 @@ pub(crate) const TIMEOUT_SECS_DEFAULT: i32 = 3;
 pub(crate) const TMP_MB_MAX: i32 = 10_240;
 /// `EphemeralStorage` where none is given, in MB.
 pub(crate) const TMP_MB_DEFAULT: i32 = 512;
+/// All code of an account in a region, in bytes.
+pub(crate) const CODE_BYTES_TOTAL: i64 = 80_530_636_800;
 /// Tags of one function.
 pub(crate) const TAGS_MAX: usize = 50;
 /// Functions in one answer of `ListFunctions`, however many were asked for.

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apus_compute::{Credentials, FunctionKey};
-use apus_kernel::{Caller, Context};
+use apus_kernel::{Arn, Caller, Context, Resource};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest};
 use apus_schema::{Fault, ServiceError};
 use apus_time::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::errors;
-use crate::function_name::{FunctionId, LATEST};
+use crate::function_name::FunctionId;
 use crate::store::FunctionRecord;
 
 /// The name under which trust policies know Lambda.
@@ -36,21 +36,24 @@ pub(crate) struct RoleSession {
     ends_at: Timestamp,
 }
 
-/// The current session of each function that was invoked.
+/// The current session of each version that was invoked, by its revision: an invocation that read the record
+/// before a change has a session of its own, and disturbs nobody.
 #[derive(Default)]
 pub(crate) struct RoleSessions {
-    held: Mutex<BTreeMap<FunctionId, Held>>,
+    held: Mutex<BTreeMap<Holder, Held>>,
 }
 
+/// Function, version and revision of its content.
+type Holder = (FunctionId, String, String);
+
 struct Held {
-    revision: String,
     session: Arc<OnceCell<Arc<RoleSession>>>,
 }
 
 impl Held {
-    fn is_current(&self, revision: &str, now: Timestamp) -> bool {
+    fn is_current(&self, now: Timestamp) -> bool {
         let ends_soon = |session: &Arc<RoleSession>| session.ends_at.since(now) < LEFT_MIN;
-        self.revision == revision && !self.session.get().is_some_and(ends_soon)
+        !self.session.get().is_some_and(ends_soon)
     }
 
     fn key(&self) -> Option<FunctionKey> {
@@ -64,10 +67,12 @@ impl RoleSessions {
         &self,
         context: &Context,
         id: &FunctionId,
+        version: &str,
         record: &FunctionRecord,
         retire: impl Fn(&FunctionKey),
     ) -> Result<Arc<RoleSession>, ServiceError> {
-        let (cell, retired) = self.hold(id, &record.revision, context.now);
+        let holder = (id.clone(), version.to_owned(), record.content_revision().to_owned());
+        let (cell, retired) = self.hold(holder, context.now);
         retired.iter().for_each(retire);
         let session = cell.get_or_try_init(|| async {
             let assumed = assume(context, id, &record.role).await;
@@ -76,43 +81,42 @@ impl RoleSessions {
                 Fault::Receiver => error,
             })?;
             let key = FunctionKey {
-                arn: id.qualified_arn(LATEST).to_string(),
-                revision: format!("{}/{}", record.revision, credentials.access_key_id),
+                arn: id.qualified_arn(version).to_string(),
+                revision: format!("{}/{}", record.content_revision(), credentials.access_key_id),
             };
             Ok::<_, ServiceError>(Arc::new(RoleSession { credentials, key, ends_at }))
         });
         session.await.map(Arc::clone)
     }
 
-    /// A function is gone: the key of its environments.
-    pub(crate) fn forget(&self, id: &FunctionId) -> Option<FunctionKey> {
-        self.lock().remove(id).and_then(|held| held.key())
+    /// The version was changed or is gone; of a function that is gone, all are: the keys of their environments.
+    pub(crate) fn forget(&self, id: &FunctionId, version: Option<&str>) -> Vec<FunctionKey> {
+        let mut all = self.lock();
+        let from = (id.clone(), version.unwrap_or_default().to_owned(), String::new());
+        let own = |(of, number, _): &&Holder| of == id && version.is_none_or(|version| number == version);
+        let holders: Vec<_> = all.range(from..).map(|(holder, _)| holder).take_while(own).cloned().collect();
+        holders.iter().filter_map(|holder| all.remove(holder).and_then(|held| held.key())).collect()
     }
 
-    fn hold(
-        &self,
-        id: &FunctionId,
-        revision: &str,
-        now: Timestamp,
-    ) -> (Arc<OnceCell<Arc<RoleSession>>>, Vec<FunctionKey>) {
+    fn hold(&self, holder: Holder, now: Timestamp) -> (Arc<OnceCell<Arc<RoleSession>>>, Vec<FunctionKey>) {
         let mut all = self.lock();
-        if let Some(held) = all.get(id)
-            && held.is_current(revision, now)
+        if let Some(held) = all.get(&holder)
+            && held.is_current(now)
         {
             return (Arc::clone(&held.session), Vec::new());
         }
         let session = Arc::default();
-        let held = Held { revision: revision.to_owned(), session: Arc::clone(&session) };
-        let mut retired: Vec<_> = all.insert(id.clone(), held).into_iter().collect();
+        let held = Held { session: Arc::clone(&session) };
+        let mut retired: Vec<_> = all.insert(holder, held).into_iter().collect();
         if all.len() > SESSIONS_MAX {
             let ends_at = |held: &Held| held.session.get().map_or(Timestamp::MAX, |session| session.ends_at);
-            let first = all.iter().min_by_key(|(_, held)| ends_at(held)).map(|(id, _)| id.clone());
+            let first = all.iter().min_by_key(|(_, held)| ends_at(held)).map(|(holder, _)| holder.clone());
             retired.extend(first.and_then(|first| all.remove(&first)));
         }
         (session, retired.iter().filter_map(Held::key).collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<FunctionId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Holder, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,4 +143,18 @@ pub(crate) async fn assume(
         session_token: credentials.session_token,
     };
     Ok((session, credentials.expiration))
+}
+
+/// The caller may pass the role, and Lambda may assume it.
+pub(crate) async fn check_role(context: &Context, id: &FunctionId, role: &str) -> Result<(), ServiceError> {
+    let arn: Arn = role.parse().map_err(|_| errors::invalid_parameter("The role is no ARN of a role."))?;
+    if arn.account != id.account.as_str() {
+        return Err(errors::cross_account_role());
+    }
+    context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
+    match assume(context, id, role).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
+        Err(error) => Err(error),
+    }
 }

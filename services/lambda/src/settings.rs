@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 
 use apus_model_lambda::{
-    Architecture, CreateFunctionRequest, LogFormat, LoggingConfig, PackageType, SnapStartApplyOn, TracingMode,
+    Architecture, CreateFunctionRequest, Environment, EphemeralStorage, LogFormat, LoggingConfig,
+    PackageType, Runtime, SnapStartApplyOn, TracingMode, UpdateFunctionConfigurationRequest,
 };
 use apus_schema::ServiceError;
 
 use crate::limits::{
-    MEMORY_MB_DEFAULT, MEMORY_MB_MAX, TAGS_MAX, TIMEOUT_SECS_DEFAULT, TIMEOUT_SECS_MAX, TMP_MB_DEFAULT,
-    TMP_MB_MAX,
+    MEMORY_MB_DEFAULT, MEMORY_MB_MAX, TIMEOUT_SECS_DEFAULT, TIMEOUT_SECS_MAX, TMP_MB_DEFAULT, TMP_MB_MAX,
 };
-use crate::{errors, variables};
+use crate::store::FunctionRecord;
+use crate::{errors, tags, variables};
 
 /// The runtimes that are supported: those of this prefix, with a minor version.
 const RUNTIME_PREFIX: &str = "python3.";
-/// What names of tags may not begin with.
-const RESERVED_TAG_PREFIX: &str = "aws:";
-
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -50,7 +48,7 @@ impl Settings {
             variables::check(variables)?;
         }
         let tags = request.tags.clone().unwrap_or_default();
-        check_tags(&tags)?;
+        tags::check(&tags, "A function has at most 50 tags.")?;
         let tmp = request.ephemeral_storage.as_ref().map(|storage| storage.size);
         Ok(Self {
             runtime: runtime.as_str().to_owned(),
@@ -64,6 +62,64 @@ impl Settings {
             log_group: log_group(request.logging_config.as_ref(), name)?,
             tags,
         })
+    }
+
+    /// The settings of a function of that name after a change.
+    pub(crate) fn changed(
+        input: UpdateFunctionConfigurationRequest,
+        before: &FunctionRecord,
+        name: &str,
+    ) -> Result<Self, ServiceError> {
+        Self::of(&as_created(input, before), name)
+    }
+
+    /// Sets them.
+    pub(crate) fn put_into(self, record: &mut FunctionRecord) {
+        let Self { runtime, handler, description, timeout_secs, memory_mb, tmp_mb, .. } = self;
+        let Self { variables, architecture, log_group, tags, .. } = self;
+        *record = FunctionRecord {
+            runtime,
+            handler,
+            description,
+            timeout_secs,
+            memory_mb,
+            tmp_mb,
+            variables,
+            architecture,
+            log_group,
+            tags,
+            ..record.clone()
+        };
+    }
+}
+
+/// What a function would be created with to be what it is, but for what the request changes.
+fn as_created(input: UpdateFunctionConfigurationRequest, before: &FunctionRecord) -> CreateFunctionRequest {
+    let variables = || before.variables.clone().map(|variables| Environment { variables: Some(variables) });
+    let tmp = || EphemeralStorage { size: before.tmp_mb as i32 };
+    let logging = || LoggingConfig { log_group: Some(before.log_group.clone()), ..LoggingConfig::default() };
+    CreateFunctionRequest {
+        runtime: Some(input.runtime.unwrap_or_else(|| Runtime::from(before.runtime.as_str()))),
+        handler: Some(input.handler.unwrap_or_else(|| before.handler.clone())),
+        description: Some(input.description.unwrap_or_else(|| before.description.clone())),
+        timeout: Some(input.timeout.unwrap_or(before.timeout_secs as i32)),
+        memory_size: Some(input.memory_size.unwrap_or(before.memory_mb as i32)),
+        ephemeral_storage: Some(input.ephemeral_storage.unwrap_or_else(tmp)),
+        environment: input.environment.or_else(variables),
+        logging_config: Some(input.logging_config.unwrap_or_else(logging)),
+        tags: Some(before.tags.clone()),
+        vpc_config: input.vpc_config,
+        dead_letter_config: input.dead_letter_config,
+        kms_key_arn: input.kms_key_arn,
+        tracing_config: input.tracing_config,
+        file_system_configs: input.file_system_configs,
+        image_config: input.image_config,
+        snap_start: input.snap_start,
+        capacity_provider_config: input.capacity_provider_config,
+        durable_config: input.durable_config,
+        runtime_config: input.runtime_config,
+        accelerator_config: input.accelerator_config,
+        ..CreateFunctionRequest::default()
     }
 }
 
@@ -93,14 +149,11 @@ fn log_group(config: Option<&LoggingConfig>, name: &str) -> Result<String, Servi
     Ok(config.log_group.clone().unwrap_or_else(default))
 }
 
-fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
-    if tags.len() > TAGS_MAX {
-        return Err(errors::invalid_parameter(format!("A function has at most {TAGS_MAX} tags.")));
-    }
-    match tags.keys().find(|key| key.starts_with(RESERVED_TAG_PREFIX)) {
-        Some(key) => {
-            Err(errors::invalid_parameter(format!("The tag key {key} is reserved: it begins with aws:.")))
-        }
+/// Functions run on this host as it is.
+pub(crate) fn check_architectures(asked: Option<&[Architecture]>) -> Result<(), ServiceError> {
+    let host = host_architecture();
+    match asked.unwrap_or_default().iter().find(|one| one.as_str() != host) {
+        Some(other) => Err(errors::not_supported(&format!("the architecture {other} on this {host} host"))),
         None => Ok(()),
     }
 }
@@ -114,15 +167,10 @@ fn refuse_unsupported(request: &CreateFunctionRequest) -> Result<(), ServiceErro
     let dead_letters = r.dead_letter_config.as_ref().is_some_and(|config| text(&config.target_arn));
     let traced = r.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
     let snap_start = r.snap_start.as_ref().and_then(|config| config.apply_on.as_ref());
-    let foreign = |one: &&Architecture| one.as_str() != host_architecture();
     let image = r.image_config.as_ref().is_some_and(|config| {
         any(&config.entry_point) || any(&config.command) || text(&config.working_directory)
     });
-    let architecture = r.architectures.iter().flatten().find(foreign);
-    if let Some(architecture) = architecture {
-        let host = host_architecture();
-        return Err(errors::not_supported(&format!("the architecture {architecture} on this {host} host")));
-    }
+    check_architectures(r.architectures.as_deref())?;
     for (refused, what) in [
         (r.package_type.as_ref().is_some_and(|kind| *kind != PackageType::Zip), "PackageType Image"),
         (text(&r.code.image_uri), "Code.ImageUri"),
@@ -131,13 +179,11 @@ fn refuse_unsupported(request: &CreateFunctionRequest) -> Result<(), ServiceErro
             r.code.s3_object_storage_mode.as_ref().is_some_and(|mode| mode.as_str() != "COPY"),
             "Code.S3ObjectStorageMode",
         ),
-        (r.publish == Some(true), "Publish"),
         (r.publish_to.is_some(), "PublishTo"),
         (vpc, "VpcConfig"),
         (dead_letters, "DeadLetterConfig"),
         (text(&r.kms_key_arn), "KMSKeyArn"),
         (traced.is_some_and(|mode| *mode != TracingMode::PassThrough), "TracingConfig.Mode Active"),
-        (any(&r.layers), "Layers"),
         (r.file_system_configs.as_ref().is_some_and(|list| !list.is_empty()), "FileSystemConfigs"),
         (text(&r.code_signing_config_arn), "CodeSigningConfigArn"),
         (image, "ImageConfig"),

@@ -29,7 +29,8 @@ const STAGING: &str = ".staging-";
 pub(crate) struct UnpackedCode {
     /// Where it lies.
     pub(crate) directory: PathBuf,
-    bytes: u64,
+    /// Its size, in bytes.
+    pub(crate) bytes: u64,
 }
 
 /// The cache.

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use apus_kernel::{Access, Arn, Context, Resource};
+use apus_kernel::{Access, Context};
 use apus_model_lambda::{CreateFunction, CreateFunctionRequest, FunctionConfiguration};
-use apus_schema::{Fault, ServiceError};
+use apus_schema::ServiceError;
 use apus_store::{BlobId, StoreError};
 
 use crate::code::package::Package;
 use crate::describe::{Detail, configuration};
 use crate::errors::{self, Failure};
-use crate::function_name::{self, FunctionId, FunctionReference};
+use crate::function_name::{self, FunctionReference, LATEST};
 use crate::settings::Settings;
 use crate::store::FunctionRecord;
-use crate::{Lambda, code_source, resolve, role_sessions, store};
+use crate::store::version::Publication;
+use crate::{Lambda, code_source, layer, resolve, role_sessions, store};
 
 pub(crate) const ACCESS: Access<CreateFunction> =
     Access::new("lambda:CreateFunction", |input: &CreateFunctionRequest, caller| {
@@ -27,25 +28,28 @@ pub(crate) async fn create_function(
 ) -> Result<FunctionConfiguration, ServiceError> {
     let function = new_function(&context, &input.function_name)?;
     let settings = Settings::of(&input, &function.id.name)?;
-    check_role(&context, &function.id, &input.role).await?;
+    role_sessions::check_role(&context, &function.id, &input.role).await?;
     let id = function.id.clone();
-    let exists = lambda.store.read(|tx| async move { store::function(&tx, &id).await });
+    let exists = lambda.store.read(|tx| async move { store::function::get(&tx, &id).await });
     if exists.await.map_err(Failure::from)?.is_some() {
         return Err(errors::function_exists(&function.id.name));
     }
-    let package = code_source::package(&context, &input.code).await?;
-    // Unpacked before it is acknowledged: a package that cannot be unpacked is never kept.
-    let bytes = package.bytes.clone();
-    let _unpacked = lambda.code.get(package.hash, async { Ok::<_, ServiceError>(bytes) }).await?;
+    let package = code_source::package(&context, &input.code, "CreateFunction").await?;
+    let unpacked_bytes = lambda.unpack(&package).await?;
+    let layers = input.layers.unwrap_or_default();
+    lambda.check_layers(&context, &layers, &[]).await?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let record = record(&lambda, settings, input.role, &package, blob);
-    let kept = keep(&lambda, &function, &record).await;
+    let publication = (input.publish == Some(true)).then(|| lambda.publication(None, context.now));
+    let new = New { record: &record, unpacked_bytes, layers: &layers, publication };
+    let kept = keep(&lambda, &function, new).await;
     // After the store's own failure the commit may have come through; then the blob is the function's.
     if matches!(kept, Err(Failure::Refused(_) | Failure::Store(StoreError::Conflict { .. }))) {
         lambda.delete_blob(blob).await;
     }
-    kept?;
-    Ok(configuration(&function, &record, Detail::Full).map_err(Failure::from)?)
+    let (version, record) = kept?;
+    let function = if version == LATEST { function } else { function.with_qualifier(&version) };
+    Ok(configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?)
 }
 
 /// The function to be made: of the caller's account, unqualified.
@@ -60,20 +64,6 @@ fn new_function(context: &Context, text: &str) -> Result<FunctionReference, Serv
         return Err(errors::invalid_parameter("The name of a new function must not have a qualifier."));
     }
     Ok(function)
-}
-
-/// The caller may pass the role, and Lambda may assume it.
-async fn check_role(context: &Context, id: &FunctionId, role: &str) -> Result<(), ServiceError> {
-    let arn: Arn = role.parse().map_err(|_| errors::invalid_parameter("The role is no ARN of a role."))?;
-    if arn.account != id.account.as_str() {
-        return Err(errors::cross_account_role());
-    }
-    context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
-    match role_sessions::assume(context, id, role).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
-        Err(error) => Err(error),
-    }
 }
 
 fn record(
@@ -100,18 +90,49 @@ fn record(
         code_sha256: package.hash.as_bytes().to_vec(),
         code_bytes: package.bytes.len() as u64,
         code_blob: *blob.as_bytes(),
+        reserved_concurrency: None,
+        content_revision: None,
+        published: None,
+        recursive_loop: None,
+        update_runtime_on: None,
+        layers: None,
     }
 }
 
-async fn keep(lambda: &Lambda, function: &FunctionReference, record: &FunctionRecord) -> Result<(), Failure> {
+/// What is to be kept.
+#[derive(Clone)]
+struct New<'a> {
+    record: &'a FunctionRecord,
+    unpacked_bytes: u64,
+    layers: &'a [String],
+    publication: Option<Publication>,
+}
+
+/// Keeps the function, and a version of it if it is to be published: the version to be shown.
+async fn keep(
+    lambda: &Lambda,
+    function: &FunctionReference,
+    new: New<'_>,
+) -> Result<(String, FunctionRecord), Failure> {
     let kept = lambda.store.transact(|tx| {
-        let (id, record) = (function.id.clone(), record.clone());
+        let (id, new) = (function.id.clone(), new.clone());
         async move {
-            if store::function(&tx, &id).await?.is_some() {
+            if store::function::get(&tx, &id).await?.is_some() {
                 return Err(Failure::from(errors::function_exists(&id.name)));
             }
-            store::put_function(&tx, &id, &record);
-            Ok(())
+            let layers = layer::contents(&tx, new.layers, &[]).await?;
+            layer::check_size(new.unpacked_bytes, &layers)?;
+            let layers = Some(layers).filter(|layers| !layers.is_empty());
+            let mut record = FunctionRecord { layers, ..new.record.clone() };
+            store::function::create(&tx, &id, &record);
+            match new.publication {
+                Some(publication) => {
+                    let (number, version) =
+                        store::version::publish(&tx, &id, &mut record, publication).await?;
+                    Ok((number.to_string(), version))
+                }
+                None => Ok((LATEST.to_owned(), record)),
+            }
         }
     });
     kept.await

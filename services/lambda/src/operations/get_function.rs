@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Context};
-use apus_model_lambda::{FunctionCodeLocation, GetFunction, GetFunctionRequest, GetFunctionResponse};
+use apus_model_lambda::{
+    Concurrency, FunctionCodeLocation, GetFunction, GetFunctionRequest, GetFunctionResponse,
+};
 use apus_schema::ServiceError;
 
 use crate::describe::{Detail, configuration};
 use crate::errors::Failure;
+use crate::store::find::Found;
 use crate::{Lambda, resolve};
 
-pub(crate) const ACCESS: Access<GetFunction> =
-    Access::new("lambda:GetFunction", |input: &GetFunctionRequest, caller| {
-        resolve::resources(&input.function_name, input.qualifier.as_deref(), caller)
-    });
+const ACTION: &str = "lambda:GetFunction";
+
+pub(crate) const ACCESS: Access<GetFunction> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn get_function(
     lambda: Arc<Lambda>,
@@ -21,15 +23,19 @@ pub(crate) async fn get_function(
     input: GetFunctionRequest,
 ) -> Result<GetFunctionResponse, ServiceError> {
     let qualifier = input.qualifier.as_deref();
-    let function = resolve::reference(&context, "lambda:GetFunction", &input.function_name, qualifier)?;
-    let record = lambda.record(&function).await?;
+    let (function, found) = lambda.found(&context, ACTION, &input.function_name, qualifier, None).await?;
+    let Found { version, record, reserved_concurrency, tags } = found;
     Ok(GetFunctionResponse {
-        configuration: Some(configuration(&function, &record, Detail::Full).map_err(Failure::from)?),
+        configuration: Some(
+            configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?,
+        ),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             ..FunctionCodeLocation::default()
         }),
-        tags: Some(record.tags).filter(|tags| !tags.is_empty()),
+        concurrency: reserved_concurrency
+            .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved as i32) }),
+        tags: Some(tags).filter(|tags| !tags.is_empty()),
         ..GetFunctionResponse::default()
     })
 }

@@ -12,17 +12,14 @@ use crate::{Lambda, resolve};
 
 const ACTION: &str = "lambda:GetFunctionConfiguration";
 
-pub(crate) const ACCESS: Access<GetFunctionConfiguration> =
-    Access::new(ACTION, |input: &GetFunctionConfigurationRequest, caller| {
-        resolve::resources(&input.function_name, input.qualifier.as_deref(), caller)
-    });
+pub(crate) const ACCESS: Access<GetFunctionConfiguration> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn get_function_configuration(
     lambda: Arc<Lambda>,
     context: Context,
     input: GetFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, ServiceError> {
-    let function = resolve::reference(&context, ACTION, &input.function_name, input.qualifier.as_deref())?;
-    let record = lambda.record(&function).await?;
-    Ok(configuration(&function, &record, Detail::Full).map_err(Failure::from)?)
+    let qualifier = input.qualifier.as_deref();
+    let (function, found) = lambda.found(&context, ACTION, &input.function_name, qualifier, None).await?;
+    Ok(configuration(&function, &found.version, &found.record, Detail::Full).map_err(Failure::from)?)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apus_compute::{InvokeOutcome, InvokeRequest};
+use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke, LogType};
 use apus_schema::ServiceError;
@@ -13,25 +13,29 @@ use serde::de::IgnoredAny;
 use tracing::warn;
 
 use crate::errors::{self, Failure};
-use crate::function_name::{FunctionReference, LATEST};
+use crate::function_name::FunctionReference;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
-use crate::store::FunctionRecord;
-use crate::{Lambda, client_context, environment, resolve, store};
+use crate::store::find::{Found, find};
+use crate::unpacked::LoadError;
+use crate::{Lambda, client_context, environment, resolve};
 
 const ACTION: &str = "lambda:InvokeFunction";
+/// Changes of a version that one invocation runs into.
+const CHANGES_MAX: usize = 8;
 /// The event of an invocation that sends none.
 const EMPTY_EVENT: &[u8] = b"{}";
 
-pub(crate) const ACCESS: Access<Invoke> = Access::new(ACTION, |input: &InvocationRequest, caller| {
-    resolve::resources(&input.function_name, input.qualifier.as_deref(), caller)
-});
+pub(crate) const ACCESS: Access<Invoke> = resolve::asked_inside(ACTION);
 
 pub(crate) async fn invoke(
     lambda: Arc<Lambda>,
     context: Context,
     input: InvocationRequest,
 ) -> Result<InvocationResponse, ServiceError> {
-    let function = resolve::reference(&context, ACTION, &input.function_name, input.qualifier.as_deref())?;
+    let chance = chance(lambda.env.random_u64());
+    let qualifier = input.qualifier.as_deref();
+    let (function, found) =
+        lambda.found(&context, ACTION, &input.function_name, qualifier, Some(chance)).await?;
     let dry_run = match &input.invocation_type {
         None | Some(InvocationType::RequestResponse) => false,
         Some(InvocationType::DryRun) => true,
@@ -47,7 +51,6 @@ pub(crate) async fn invoke(
     if client_context == Some(None) {
         return Err(errors::invalid_client_context());
     }
-    let record = lambda.record(&function).await?;
     if tenant.is_some() {
         let message = "The invoked function is not enabled with tenancy configuration.";
         return Err(errors::invalid_parameter(message));
@@ -55,7 +58,7 @@ pub(crate) async fn invoke(
     if dry_run {
         return Ok(InvocationResponse {
             status_code: Some(204),
-            executed_version: Some(LATEST.to_owned()),
+            executed_version: Some(found.version),
             ..InvocationResponse::default()
         });
     }
@@ -66,11 +69,11 @@ pub(crate) async fn invoke(
         client_context: client_context.flatten(),
         ..InvokeRequest::default()
     };
-    let outcome = run(&lambda, &context, &function, &record, request).await?;
+    let (outcome, version) = run(&lambda, &context, &function, found, chance, request).await?;
     for note in &outcome.notes {
         warn!(function = %function.id.name, note, "about this environment");
     }
-    Ok(response(outcome, with_log))
+    Ok(response(outcome, version, with_log))
 }
 
 /// The event, which must be JSON.
@@ -86,33 +89,52 @@ fn event(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
     Ok(payload)
 }
 
+/// Runs the version, and says which it was. A version that was changed while its code was looked for is looked up
+/// again: no change loses a call.
 async fn run(
     lambda: &Lambda,
     context: &Context,
     function: &FunctionReference,
-    record: &FunctionRecord,
+    mut found: Found,
+    chance: f64,
     request: InvokeRequest,
-) -> Result<InvokeOutcome, ServiceError> {
+) -> Result<(InvokeOutcome, String), ServiceError> {
     let id = &function.id;
-    let session = lambda.sessions.get(context, id, record, |key| lambda.compute.retire(key)).await?;
-    let load = async {
-        let code = store::code(&lambda.store, id, record).await.map_err(Failure::from)?;
-        // Deleted since its record was read.
-        code.ok_or_else(|| errors::function_not_found(function))
-    };
-    let hash = record.code_hash().map_err(Failure::from)?;
-    let code = lambda.code.get(hash, load).await?;
-    let spec = environment::spec(lambda, id, record, session, code);
-    lambda.compute.invoke(spec, request).await.map_err(errors::invoke_error)
+    for _ in 0..CHANGES_MAX {
+        let Found { version, record, .. } = &found;
+        let retire = |key: &FunctionKey| lambda.compute.retire(key);
+        match lambda.unpacked_or_gone(function, record).await {
+            Ok((code, layers)) => {
+                let session = lambda.sessions.get(context, id, version, record, retire).await?;
+                let spec = environment::spec(lambda, id, &found, session, code, layers);
+                let outcome = lambda.compute.invoke(spec, request).await.map_err(errors::invoke_error)?;
+                return Ok((outcome, found.version));
+            }
+            Err(LoadError::Refused(error)) => return Err(error),
+            Err(LoadError::Gone) => {
+                let asked = function.clone();
+                let again = lambda.store.read(|tx| async move { find(&tx, &asked, Some(chance)).await });
+                let again = again.await.map_err(Failure::from)?;
+                found = again.ok_or_else(|| errors::function_not_found(function))?;
+            }
+        }
+    }
+    Err(errors::function_not_found(function))
 }
 
-fn response(outcome: InvokeOutcome, with_log: bool) -> InvocationResponse {
+/// A number from 0 to below 1, in steps that it can hold exactly.
+fn chance(random: u64) -> f64 {
+    const STEPS: u32 = 53;
+    (random >> (u64::BITS - STEPS)) as f64 / (1_u64 << STEPS) as f64
+}
+
+fn response(outcome: InvokeOutcome, version: String, with_log: bool) -> InvocationResponse {
     InvocationResponse {
         status_code: Some(200),
         function_error: outcome.function_error.map(|error| error.kind.to_owned()),
         log_result: with_log.then(|| STANDARD.encode(tail(&outcome.log))),
         payload: Some(outcome.payload),
-        executed_version: Some(LATEST.to_owned()),
+        executed_version: Some(version),
         ..InvocationResponse::default()
     }
 }

@@ -294,9 +294,7 @@ fn what_apus_lacks_is_refused_by_name() {
             "the runtime nodejs22.x",
         ),
         (CreateFunctionRequest { package_type: Some(PackageType::Image), ..base() }, "PackageType Image"),
-        (CreateFunctionRequest { publish: Some(true), ..base() }, "Publish"),
         (CreateFunctionRequest { kms_key_arn: some("arn:aws:kms:x"), ..base() }, "KMSKeyArn"),
-        (CreateFunctionRequest { layers: Some(vec!["arn".into()]), ..base() }, "Layers"),
         (
             CreateFunctionRequest {
                 vpc_config: Some(VpcConfig {

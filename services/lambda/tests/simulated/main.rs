@@ -2,4 +2,6 @@
 
 mod functions;
 mod invocations;
+mod permissions;
+mod versions;
 mod world;

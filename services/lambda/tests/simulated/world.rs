@@ -1,9 +1,10 @@
 //! Lambda on the memory store, in a simulated world where functions are closures and roles are always there.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apus_compute::driver::SandboxSpec;
@@ -36,6 +37,16 @@ struct AllowAll;
 impl Authorizer for AllowAll {
     fn authorize<'a>(&'a self, _: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// Allows nobody anything, and notes what was asked.
+pub(crate) struct DenyAll(pub(crate) Arc<Mutex<Vec<&'static str>>>);
+
+impl Authorizer for DenyAll {
+    fn authorize<'a>(&'a self, request: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
+        self.0.lock().expect("no panic").push(request.action);
+        Box::pin(async { Err(ServiceError::common(Common::AccessDenied, "nobody may do anything")) })
     }
 }
 
@@ -80,6 +91,8 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) store: Store,
     pub(crate) platform: Platform,
+    /// The names of all operations.
+    pub(crate) implemented: BTreeSet<&'static str>,
     region: Region,
 }
 
@@ -114,6 +127,16 @@ pub(crate) fn world(
     responder: impl Fn(&SandboxSpec, &Invocation) -> FakeReply + Send + Sync + 'static,
     story: impl AsyncFnOnce(&World),
 ) {
+    world_with(test, AllowAll, responder, story);
+}
+
+/// The same, under that authorizer.
+pub(crate) fn world_with(
+    test: &str,
+    authorizer: impl Authorizer,
+    responder: impl Fn(&SandboxSpec, &Invocation) -> FakeReply + Send + Sync + 'static,
+    story: impl AsyncFnOnce(&World),
+) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lambda-{test}"));
     let _ = std::fs::remove_dir_all(&directory);
     let mut simulator = Simulator::new(7);
@@ -141,10 +164,12 @@ pub(crate) fn world(
         let sts = Service::of(&apus_model_sts::SERVICE, Roles::default())
             .operation(Access::<AssumeRole>::free("sts:AssumeRole"), assume_role)
             .build();
-        let services = vec![lambda.expect("a directory for code"), sts];
-        let platform = Platform::start(env.clone(), services, Vec::new(), AllowAll);
+        let lambda = lambda.expect("a directory for code");
+        let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
+        let services = vec![lambda, sts];
+        let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
         let region = Region::default();
-        let world = World { env: env.clone(), store, platform, region };
+        let world = World { env: env.clone(), store, platform, implemented, region };
         story(&world).await;
         compute.stop().await;
         world.platform.stop();

@@ -1,0 +1,48 @@
+//! `UpdateFunctionEventInvokeConfig`: changes what is given of what is to become of asynchronous invocations.
+
+use std::sync::Arc;
+
+use apus_kernel::{Access, Context};
+use apus_model_lambda::{
+    FunctionEventInvokeConfig, UpdateFunctionEventInvokeConfig, UpdateFunctionEventInvokeConfigRequest,
+};
+use apus_schema::ServiceError;
+
+use crate::errors::{self, Failure};
+use crate::event_invoke::{self, Wanted};
+use crate::{Lambda, resolve, store};
+
+const ACTION: &str = "lambda:UpdateFunctionEventInvokeConfig";
+
+pub(crate) const ACCESS: Access<UpdateFunctionEventInvokeConfig> = resolve::asked_inside(ACTION);
+
+pub(crate) async fn update_function_event_invoke_config(
+    lambda: Arc<Lambda>,
+    context: Context,
+    input: UpdateFunctionEventInvokeConfigRequest,
+) -> Result<FunctionEventInvokeConfig, ServiceError> {
+    let function =
+        lambda.permitted(&context, ACTION, &input.function_name, input.qualifier.as_deref()).await?;
+    let wanted = Wanted {
+        retries_max: input.maximum_retry_attempts,
+        age_secs_max: input.maximum_event_age_in_seconds,
+        destinations: input.destination_config,
+    };
+    let now = context.now;
+    let kept = lambda.store.transact(|tx| {
+        let (function, wanted) = (function.clone(), wanted.clone());
+        async move {
+            let qualifier = event_invoke::qualifier(&function);
+            if store::subject::get(&tx, &function).await?.is_none() {
+                return Err(Failure::from(errors::no_function_for_events()));
+            }
+            let before = store::event_invoke::get(&tx, &function.id, qualifier).await?;
+            let before = before.ok_or_else(|| errors::no_event_invoke_config(&function))?;
+            let record = wanted.apply(before, &function, now)?;
+            store::event_invoke::put(&tx, &function.id, qualifier, &record);
+            Ok(record)
+        }
+    });
+    let record = kept.await?;
+    Ok(event_invoke::describe(&function, event_invoke::qualifier(&function), &record))
+}

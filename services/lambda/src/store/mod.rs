@@ -1,0 +1,40 @@
+//! Every key of Lambda, by noun.
+//!
+//! ```text
+//! account region "lambda" "function" name              → FunctionRecord: `$LATEST`, and what all versions share
+//! account region "lambda" "version"  name number       → FunctionRecord: a published version
+//! account region "lambda" "number"   name              → the number of the last version; outlives the function
+//! account region "lambda" "alias"    name alias        → AliasRecord
+//! account region "lambda" "policy"   name qualifier    → PolicyRecord; of the function where the qualifier is ""
+//! account region "lambda" "event-invoke" name qualifier → EventInvokeRecord
+//! account region "lambda" "layer"    name number       → LayerRecord: a version of a layer
+//! account region "lambda" "layer-number" name          → the number of the layer's last version
+//! account region "lambda" "reserved"                   → counter: the reserved concurrency of all functions
+//! ""      ""     "lambda" "blob"     id                → nothing: a blob that code is in
+//! ""      ""     "lambda" "holder"   id ARN            → nothing: who needs that blob
+//! ```
+//!
+//! Invariants: a blob was finished before a record names it; it has an entry for as long as a record does.
+
+pub(crate) mod alias;
+pub(crate) mod blob;
+pub(crate) mod event_invoke;
+pub(crate) mod find;
+pub(crate) mod function;
+pub(crate) mod layer;
+pub(crate) mod policy;
+pub(crate) mod subject;
+pub(crate) mod version;
+
+use apus_store::Keyspace;
+
+use crate::function_name::FunctionId;
+
+pub(crate) use self::function::FunctionRecord;
+
+const SERVICE: &str = "lambda";
+
+/// What belongs to an account in a region.
+fn space(id: &FunctionId) -> Keyspace {
+    Keyspace::new(id.account.as_str(), id.region.as_str(), SERVICE)
+}
