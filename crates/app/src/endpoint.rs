@@ -1,13 +1,12 @@
 //! The platform's endpoint inside sandboxes: the same gateway, at a listener that believes one role session only.
 
-use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
+use apus_compute::InsideListeners;
 use apus_env::Env;
 use apus_gateway::{Gateway, Listener};
 use apus_service_lambda::{EndpointServer, LogSink};
 use apus_service_sts::{EnvironmentCredentials, SessionCredentials};
-use tokio::sync::watch;
 use tracing::{debug, error};
 
 /// Serves what arrives from inside sandboxes, once the gateway stands.
@@ -37,12 +36,12 @@ impl SandboxEndpoint {
 }
 
 impl EndpointServer for SandboxEndpoint {
-    fn serve(&self, listener: TcpListener, access_key: &str) {
+    fn serve(&self, inside_sandbox: InsideListeners, access_key: &str) {
         let Some(inside) = self.inside.get() else {
             error!("an environment started before the gateway stood");
             return;
         };
-        let socket = match tokio::net::TcpListener::from_std(listener) {
+        let socket = match tokio::net::TcpListener::from_std(inside_sandbox.endpoint) {
             Ok(socket) => socket,
             Err(error) => {
                 error!(%error, "the endpoint inside a sandbox could not be served");
@@ -54,13 +53,8 @@ impl EndpointServer for SandboxEndpoint {
             base_url: inside.base_url.clone(),
             secure: false,
         };
-        // Nobody raises this flag: the listener ends with its sandbox.
-        let (flag, stop) = watch::channel(false);
-        let serving = Arc::clone(&inside.gateway).serve(socket, Arc::new(listener), stop);
-        self.env.spawn("sandbox endpoint", async move {
-            serving.await;
-            drop(flag);
-        });
+        let serving = Arc::clone(&inside.gateway).serve(socket, Arc::new(listener), inside_sandbox.ended);
+        self.env.spawn("sandbox endpoint", serving);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{Action, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
 use crate::runtimes::{self, RuntimeContext};
-use crate::spec::{FunctionKey, FunctionSpec};
+use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
 
 /// The memory that buys one processor, in MB: AWS's number.
@@ -72,7 +72,7 @@ impl Compute {
             &config.run_dir.join("base"),
             UID_BASE,
             config.environments_max,
-            &config.endpoint_hosts,
+            config.trusted_certificates.as_deref(),
         );
         let root = prepared
             .map_err(|error| StartError::Host(format!("prepare {}: {error}", config.run_dir.display())))?;
@@ -80,6 +80,9 @@ impl Compute {
             env.clone(),
             NamespaceConfig {
                 spawner_program: config.spawner_program.clone(),
+                names: config.endpoint_names.clone(),
+                public_address: config.endpoint_address,
+                egress: config.egress.clone(),
                 ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
             },
         )?;
@@ -303,6 +306,7 @@ impl Inner {
             memory_bytes: u64::from(spec.memory_mb) * MIB,
             cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
             processes_max: PROCESSES_MAX,
+            egress: spec.egress == Egress::AsConfigured,
         };
         Ok(Blueprint { spec, sandbox, log, notes, reason: "no environment of this revision was free".into() })
     }

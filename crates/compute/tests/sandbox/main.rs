@@ -3,6 +3,7 @@
 //! This program is also its own spawner, and the platform that a test kills.
 
 mod api;
+mod egress;
 mod isolation;
 mod leftovers;
 mod life;
@@ -18,6 +19,7 @@ fn main() {
     trials.extend(life::trials());
     trials.extend(isolation::trials());
     trials.extend(api::trials());
+    trials.extend(egress::trials());
     trials.extend(leftovers::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Full) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");

@@ -59,6 +59,7 @@ impl Rig {
             variables: Vec::new(),
             code_dir,
             layer_dirs: Vec::new(),
+            egress: apus_compute::Egress::AsConfigured,
             log_group: format!("/aws/lambda/{name}"),
             ports: Arc::new(Ports::default()),
         })
@@ -96,6 +97,19 @@ impl Rig {
         };
         let inside = self.processes();
         inside.iter().filter_map(parent).find(|parent| !inside.contains(parent)).expect("something runs")
+    }
+
+    /// The processes of this platform's way out.
+    pub(crate) fn egress_processes(&self) -> Vec<i32> {
+        let run_dir = self.directory.join("run");
+        let line = format!("__egress\0{}\0", run_dir.display());
+        let pids = std::fs::read_dir("/proc").expect("there is /proc").flatten();
+        pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+            .filter(|pid| {
+                std::fs::read(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|found| found.ends_with(line.as_bytes()))
+            })
+            .collect()
     }
 
     /// Processes, control groups and mounts of this platform.
@@ -189,7 +203,7 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 /// Keeps what environments hand out.
 #[derive(Default)]
 pub(crate) struct Ports {
-    pub(crate) listeners: Mutex<Vec<std::net::TcpListener>>,
+    pub(crate) listeners: Mutex<Vec<apus_compute::InsideListeners>>,
     pub(crate) lines: Arc<Lines>,
 }
 
@@ -237,8 +251,8 @@ impl EnvironmentPorts for Ports {
         self.lines.clone()
     }
 
-    fn serve_endpoint(&self, listener: std::net::TcpListener) {
-        self.listeners.lock().expect("no test panics here").push(listener);
+    fn serve_endpoint(&self, inside: apus_compute::InsideListeners) {
+        self.listeners.lock().expect("no test panics here").push(inside);
     }
 }
 
