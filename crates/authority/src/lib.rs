@@ -16,7 +16,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
-use rustls::ServerConfig;
+pub use rustls::ServerConfig;
 
 /// The years in which certificates are valid. Neither end depends on when they are made, so that a clock that
 /// was moved makes none invalid.
@@ -43,14 +43,13 @@ impl std::error::Error for AuthorityError {}
 impl Authority {
     /// The authority that is kept in that directory; a new one if there is none. The directory is made.
     pub fn load_or_create(directory: &Path) -> Result<Self, AuthorityError> {
-        let (key, certificate) = match store::load(directory)? {
-            Some(kept) => kept,
-            None => {
-                let key = new_key()?;
-                let certificate = params(&key)?.self_signed(&key).map_err(|error| unmade(&error))?.pem();
-                store::save(directory, &key, &certificate)?;
-                (key, certificate)
-            }
+        let (key, certificate) = if let Some(kept) = store::load(directory)? {
+            kept
+        } else {
+            let key = new_key()?;
+            let certificate = params(&key)?.self_signed(&key).map_err(|error| unmade(&error))?.pem();
+            store::save(directory, &key, &certificate)?;
+            (key, certificate)
         };
         let params = params(&key)?;
         Ok(Self { issuer: Issuer::new(params, key), certificate })
@@ -75,9 +74,10 @@ fn new_key() -> Result<KeyPair, AuthorityError> {
 /// What the authority says of itself: all of it follows from its key.
 fn params(key: &KeyPair) -> Result<CertificateParams, AuthorityError> {
     let mut params = valid(Vec::new())?;
-    let mark: String =
-        key.public_key_raw().iter().skip(1).take(4).map(|byte| format!("{byte:02x}")).collect();
-    params.distinguished_name = named(&format!("Apus installation {mark}"));
+    // Two installations on one machine are told apart; the first byte says how the point is written.
+    let point = key.public_key_raw().get(1..5).and_then(|bytes| bytes.try_into().ok());
+    let mark = u32::from_be_bytes(point.unwrap_or_default());
+    params.distinguished_name = named(&format!("Apus installation {mark:08x}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)

@@ -80,6 +80,7 @@ impl Compute {
             env.clone(),
             NamespaceConfig {
                 spawner_program: config.spawner_program.clone(),
+                platform_ports: config.platform_ports.clone(),
                 names: config.endpoint_names.clone(),
                 public_address: config.endpoint_address,
                 egress: config.egress.clone(),

@@ -24,6 +24,8 @@ pub struct ComputeConfig {
     pub spawner_program: PathBuf,
     /// The port of the platform's endpoint inside sandboxes.
     pub endpoint_port: u16,
+    /// Ports on which the platform listens outside: no function reaches them at an address of the host's.
+    pub platform_ports: Vec<u16>,
     /// Names that lead to the platform's endpoint inside sandboxes, with all beneath them; in lower case.
     pub endpoint_names: Vec<String>,
     /// An address that leads there too.
@@ -53,6 +55,7 @@ impl ComputeConfig {
             accept_isolation: Level::Full,
             spawner_program: "/proc/self/exe".into(),
             endpoint_port,
+            platform_ports: vec![endpoint_port],
             endpoint_names: ENDPOINT_NAMES.map(str::to_owned).into(),
             endpoint_address: None,
             trusted_certificates: None,

@@ -36,6 +36,6 @@ pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUE
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 pub use pool::rules::PoolLimits;
 #[cfg(target_os = "linux")]
-pub use probe::{Capabilities, Fact, Lack, probe};
+pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use runtimes::InterpreterSearch;
 pub use spec::{Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec, InsideListeners};

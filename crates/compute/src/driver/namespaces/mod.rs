@@ -62,6 +62,8 @@ pub struct NamespaceConfig {
     pub endpoint_port: u16,
     /// Network namespaces that are kept ready.
     pub networks_ready: u32,
+    /// Ports on which the platform listens outside.
+    pub platform_ports: Vec<u16>,
     /// Names that are the platform inside, with all beneath them.
     pub names: Vec<String>,
     /// An address at which the platform is reached inside, as outside.
@@ -80,6 +82,7 @@ impl NamespaceConfig {
             sandboxes_max,
             endpoint_port,
             networks_ready: NETWORKS_READY,
+            platform_ports: vec![endpoint_port],
             names: Vec::new(),
             public_address: None,
             egress: None,
@@ -146,7 +149,7 @@ impl NamespaceDriver {
         let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
         let spawner = Mutex::new(Spawner { link, process, stopped: false });
         let way_out = config.egress.clone().map(|rules| {
-            let platform_ports = vec![config.endpoint_port];
+            let platform_ports = config.platform_ports.clone();
             let user = rustix::process::geteuid().is_root().then(|| config.uid_base - 1);
             let program = config.spawner_program.clone();
             let egress = Egress::new(
