@@ -286,7 +286,7 @@ def test_what_a_function_may_not_be(create, arguments, code, message):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ({"Runtime": "nodejs22.x"}, "nodejs22.x"),
+        ({"Runtime": "java21"}, "java21"),
         ({"Publish": True}, "Publish"),
         ({"Layers": [f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:a:1"]}, "Layers"),
         ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),

@@ -13,8 +13,8 @@ use crate::limits::{
 };
 use crate::{errors, variables};
 
-/// The runtimes that are supported: those of this prefix, with a minor version.
-const RUNTIME_PREFIX: &str = "python3.";
+/// The runtimes that are supported: those of these prefixes, with a version.
+const RUNTIME_PREFIXES: [&str; 2] = ["nodejs", "python3."];
 /// What names of tags may not begin with.
 const RESERVED_TAG_PREFIX: &str = "aws:";
 
@@ -42,7 +42,7 @@ impl Settings {
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
-        if !runtime.as_str().starts_with(RUNTIME_PREFIX) {
+        if !RUNTIME_PREFIXES.iter().any(|prefix| runtime.as_str().starts_with(prefix)) {
             return Err(errors::not_supported(&format!("the runtime {runtime}")));
         }
         let variables = request.environment.as_ref().and_then(|environment| environment.variables.clone());

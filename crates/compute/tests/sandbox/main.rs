@@ -7,6 +7,7 @@ mod egress;
 mod isolation;
 mod leftovers;
 mod life;
+mod nodejs;
 mod rig;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -20,6 +21,7 @@ fn main() {
     trials.extend(isolation::trials());
     trials.extend(api::trials());
     trials.extend(egress::trials());
+    trials.extend(nodejs::trials());
     trials.extend(leftovers::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Full) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");
