@@ -71,7 +71,11 @@ async fn serve(options: Start) -> Result<(), String> {
         Permissions::Enforce => "",
         Permissions::Soft => "; permissions are NOT enforced",
     };
-    println!("apus is ready at {base_url} ({place}{warning})");
+    let listening = match &options.public_url {
+        Some(_) => format!(", listening on {}", PublicUrl::of(address)),
+        None => String::new(),
+    };
+    println!("apus is ready at {base_url}{listening} ({place}{warning})");
 
     told.stop().await;
     info!("stopping");
