@@ -181,14 +181,17 @@ impl Guest {
         let silent = |active: Duration, most: Duration| now.saturating_sub(active) > most;
         let mut unconnected = Vec::new();
         for (id, (_, connection)) in &mut self.connections {
-            if connection.is_connecting() && silent(connection.active, tcp::CONNECT_MAX) {
-                unconnected.push(*id);
+            if connection.is_connecting() {
+                let waited = silent(connection.active, tcp::CONNECT_MAX);
+                unconnected
+                    .extend(waited.then(|| connection.give_up()).flatten().map(|opening| (*id, opening)));
             } else if silent(connection.active, tcp::IDLE_MAX) {
                 connection.abort(&mut self.sockets);
             }
         }
-        for id in unconnected {
+        for (id, opening) in unconnected {
             self.forget_connection(id);
+            self.refuse(opening);
         }
         let forgotten = |(id, (_, exchange)): (&u32, &(Flow, Exchange))| {
             silent(exchange.active, udp::IDLE_MAX).then_some(*id)

@@ -102,6 +102,14 @@ impl Connection {
         }
     }
 
+    /// The packet that asked for a connection that the host did not get.
+    pub(super) fn give_up(&mut self) -> Option<Vec<u8>> {
+        match &mut self.stage {
+            Stage::Connecting(opening) => Some(std::mem::take(opening)),
+            Stage::Open(_) => None,
+        }
+    }
+
     /// The end inside exists.
     pub(super) fn open(&mut self, inside: SocketHandle) {
         self.stage = Stage::Open(Open { inside, outside_ended: false, inside_ended: false });

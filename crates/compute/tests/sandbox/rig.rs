@@ -101,15 +101,7 @@ impl Rig {
 
     /// The processes of this platform's way out.
     pub(crate) fn egress_processes(&self) -> Vec<i32> {
-        let run_dir = self.directory.join("run");
-        let line = format!("__egress\0{}\0", run_dir.display());
-        let pids = std::fs::read_dir("/proc").expect("there is /proc").flatten();
-        pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-            .filter(|pid| {
-                std::fs::read(format!("/proc/{pid}/cmdline"))
-                    .is_ok_and(|found| found.ends_with(line.as_bytes()))
-            })
-            .collect()
+        egress_processes(&self.directory.join("run"))
     }
 
     /// Processes, control groups and mounts of this platform.
@@ -276,6 +268,17 @@ pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The processes of a platform's way out.
+pub(crate) fn egress_processes(run_dir: &Path) -> Vec<i32> {
+    let line = format!("__egress\0{}\0", run_dir.display());
+    let pids = std::fs::read_dir("/proc").expect("there is /proc").flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|found| found.ends_with(line.as_bytes()))
+        })
+        .collect()
 }
 
 /// What is left of a platform: there must be nothing.
