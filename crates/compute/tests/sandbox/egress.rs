@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_server_outside_is_reached_over_tcp_and_udp", reached),
         trial("what_the_server_outside_does_shows_inside", outcomes),
         trial("large_transfers_arrive_whole_both_ways", large),
+        trial("fifty_transfers_at_once_finish", parallel),
         trial("connections_of_one_sandbox_are_bounded", bounded),
         trial("the_way_out_is_started_again_when_it_dies", restarted),
     ];
@@ -40,6 +41,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             "\n*** SKIPPED: no server outside sandboxes: this machine has no address but its loopback ***\n"
         );
     }
+    let has_v6_address = own_v6_address().is_some();
+    if !has_v6_address {
+        eprintln!(
+            "\n*** SKIPPED: nothing is reached over IPv6: this machine has no address but its loopback ***\n"
+        );
+    }
+    let over_v6 = trial("a_server_outside_is_reached_over_ipv6", reached_v6);
+    trials.push(over_v6.with_ignored_flag(!can_leave || !has_v6_address));
     trials.extend(outside.into_iter().map(|trial| trial.with_ignored_flag(!can_leave || !has_address)));
     trials
 }
@@ -48,6 +57,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+}
+
+fn own_v6_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("[::]:0").ok()?;
+    socket.connect("[2001:db8::1]:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
 }
 
@@ -145,6 +160,28 @@ async fn reached() {
         to.port()
     );
     assert_eq!(rig.value(&inside, &json!(source).to_string()).await, json!([5, 8000]));
+    served.expect("a thread").join().expect("no panic");
+    rig.stop().await;
+}
+
+async fn reached_v6() {
+    let own = own_v6_address().expect("checked before");
+    let rig = Rig::configured("reached_v6", |config| config.egress = Some(rules(&[own.to_string()], &[])));
+    let inside = rig.python("inside", EVALUATE);
+    let server = TcpListener::bind((own, 0)).expect("the address is ours");
+    let port = server.local_addr().expect("it is bound").port();
+    let served = std::thread::Builder::new().spawn(move || {
+        let (mut stream, _) = server.accept().expect("the function connects");
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).expect("the function ends its side");
+        stream.write_all(&said).expect("the function listens");
+    });
+    // More than the kernel hands over in one piece.
+    let source = format!(
+        "s = socket.create_connection(('{own}', {port}), 5)\ndata = bytes(range(250)) * 2000\ns.sendall(data)\n\
+         s.shutdown(socket.SHUT_WR)\ngot = b''\nwhile part := s.recv(1 << 20): got += part\nresult = got == data"
+    );
+    assert_eq!(rig.value(&inside, &json!(source).to_string()).await, json!(true));
     served.expect("a thread").join().expect("no panic");
     rig.stop().await;
 }
@@ -302,6 +339,34 @@ async fn large() {
     );
     assert_eq!(rig.value(&inside, &json!(source).to_string()).await, BYTES);
     assert!(served.expect("a thread").join().expect("no panic"), "what came back is what was sent");
+    rig.stop().await;
+}
+
+async fn parallel() {
+    const BYTES: usize = 2 * 1024 * 1024;
+    let (rig, inside, own) = open_rig("parallel");
+    let inside = inside.with(|spec| spec.memory_mb = 512);
+    let server = TcpListener::bind((own, 0)).expect("the address is ours");
+    let to = server.local_addr().expect("it is bound");
+    std::thread::Builder::new()
+        .spawn(move || {
+            while let Ok((mut stream, _)) = server.accept() {
+                std::thread::Builder::new()
+                    .spawn(move || stream.write_all(&vec![b'x'; BYTES]).expect("the function reads"))
+                    .expect("a thread");
+            }
+        })
+        .expect("a thread");
+    let source = format!(
+        "from concurrent.futures import ThreadPoolExecutor\n\
+         def load(_, socket=socket):\n  s = socket.create_connection(('{}', {}), 20)\n  got = 0\n\
+         \x20 while part := s.recv(65536): got += len(part)\n  return got\n\
+         with ThreadPoolExecutor(50) as pool: result = list(pool.map(load, range(50)))",
+        to.ip(),
+        to.port()
+    );
+    let found = rig.value(&inside, &json!(source).to_string()).await;
+    assert_eq!(found, json!([BYTES; 50].to_vec()));
     rig.stop().await;
 }
 
