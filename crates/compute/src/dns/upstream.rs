@@ -111,4 +111,41 @@ mod tests {
         assert_eq!(shown, ["127.0.0.53:53", "[fd00::1]:53"]);
         assert_eq!(named(""), []);
     }
+
+    /// `a`, for its address, under that id.
+    fn question(id: u16) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1];
+        with_id(&mut bytes, id);
+        bytes
+    }
+
+    #[test]
+    fn a_guess_is_not_the_answer_and_the_client_gets_its_own_id_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let env = Env::real();
+            let server = UdpSocket::bind("127.0.0.1:0").await.expect("there is a loopback");
+            let resolver = server.local_addr().expect("it is bound");
+            let bytes = question(7);
+            let query = Query::read(&bytes).expect("a question");
+            let answering = async {
+                let mut buffer = [0; 512];
+                let (length, from) = server.recv_from(&mut buffer).await.expect("it is asked");
+                let mut asked = buffer[..length].to_vec();
+                asked[2] |= 0x80;
+                let id = u16::from_be_bytes([asked[0], asked[1]]);
+                // Another id, then another question, then the answer.
+                let (mut guess, mut other) = (asked.clone(), asked.clone());
+                with_id(&mut guess, id.wrapping_add(1));
+                other[13] = b'b';
+                for said in [guess, other, asked] {
+                    server.send_to(&said, from).await.expect("it listens");
+                }
+            };
+            let (answer, ()) = tokio::join!(datagram(&env, resolver, &query, &bytes), answering);
+            let mut answer = answer.expect("an answer");
+            query.own(&mut answer);
+            assert_eq!((&answer[..2], answer[13]), (&[0, 7][..], b'a'));
+        });
+    }
 }

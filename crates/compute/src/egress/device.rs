@@ -19,7 +19,6 @@ pub(super) const HEADER: usize = 10;
 pub(super) const PIECE_MAX: usize = 65_535;
 const NEEDS_CHECKSUM: u8 = 1;
 const CUT_TCP_V4: u8 = 1;
-const CUT_TCP_V6: u8 = 4;
 /// Where the checksum is in a TCP header.
 const TCP_CHECKSUM: u16 = 16;
 
@@ -89,7 +88,7 @@ impl Device for Tun {
         sums.icmpv6 = Checksum::Tx;
         capabilities.checksum = sums;
         capabilities.segmentation.tcpv4 = NonZeroUsize::new(PIECE_MAX);
-        capabilities.segmentation.tcpv6 = NonZeroUsize::new(PIECE_MAX);
+        // Not for IPv6: this version of the stack drops such pieces instead of handing them over.
         capabilities
     }
 }
@@ -133,7 +132,7 @@ impl TxToken for Sending<'_> {
             header[0] = NEEDS_CHECKSUM;
             if let Some(size) = self.cut {
                 let data = usize::from(packet.get(at + 12).copied().unwrap_or_default() >> 4) * 4;
-                header[1] = if packet[0] >> 4 == 4 { CUT_TCP_V4 } else { CUT_TCP_V6 };
+                header[1] = CUT_TCP_V4;
                 header[2..4].copy_from_slice(&((at + data) as u16).to_ne_bytes());
                 header[4..6].copy_from_slice(&size.to_ne_bytes());
             }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -86,8 +86,11 @@ impl Guest {
         let mut interface = Interface::new(config, &mut tun, instant(now));
         interface.set_any_ip(true);
         interface.update_ip_addrs(|addresses| {
-            // The stack wants to be somebody; it answers for every address all the same.
-            let _ = addresses.push(IpCidr::new(std::net::Ipv4Addr::new(192, 0, 0, 1).into(), 29));
+            // The stack answers for every address, but only to neighbours: in whose ranges it is somebody.
+            let neighbours = [(IpAddr::V4(SANDBOX_V4), 29), (IpAddr::V6(SANDBOX_V6), 64)];
+            for (sandbox, prefix) in neighbours {
+                let _ = addresses.push(IpCidr::new(beside(sandbox).into(), prefix));
+            }
         });
         Ok(Self {
             id,
@@ -334,6 +337,14 @@ impl Guest {
 /// A token of an event: a sandbox, and a flow of it or, with 0, its device.
 fn token(guest: u32, flow: u32) -> u64 {
     u64::from(guest) << 32 | u64::from(flow)
+}
+
+/// The address before it.
+fn beside(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() - 1).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() - 1).into(),
+    }
 }
 
 fn is_sandbox(from: SocketAddr) -> bool {
