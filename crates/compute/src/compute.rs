@@ -14,7 +14,7 @@ use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX
 use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
-use crate::runtimes::{self, RuntimeContext};
+use crate::runtimes::{self, PlanFailure, RuntimeContext};
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
 
@@ -297,6 +297,7 @@ impl Inner {
         let mut command = Vec::new();
         let mut runtime_variables = Vec::new();
         let mut notes = Vec::new();
+        let mut entrypoint_fault = None;
         if let Some(host) = &self.host {
             let unsupported = InvokeError::Unsupported;
             root = host.root.entries(&spec.code_dir, &spec.layer_dirs, spec.tmp_mb).map_err(unsupported)?;
@@ -304,12 +305,20 @@ impl Inner {
                 search: &host.config.interpreters,
                 files: host.root.runtime_files(),
                 bundled: host.config.python_libraries.as_deref(),
+                code: &spec.code_dir,
+                layers: &spec.layer_dirs,
+                handler: &spec.handler,
             };
-            let plan = runtimes::plan(&spec.runtime, &context).map_err(unsupported)?;
-            root.extend(plan.root);
-            command = plan.command;
-            runtime_variables = plan.variables;
-            notes.extend(plan.note);
+            match runtimes::plan(&spec.runtime, &context) {
+                Ok(plan) => {
+                    root.extend(plan.root);
+                    command = plan.command;
+                    runtime_variables = plan.variables;
+                    notes.extend(plan.note);
+                }
+                Err(PlanFailure::Entrypoint(why)) => entrypoint_fault = Some(why),
+                Err(PlanFailure::Unsupported(why)) => return Err(unsupported(why)),
+            }
         }
         let context = VariableContext {
             credentials: credentials.as_ref(),
@@ -327,7 +336,7 @@ impl Inner {
             processes_max: PROCESSES_MAX,
             egress: spec.egress == Egress::AsConfigured,
         };
-        Ok(Blueprint { spec, sandbox, log, notes, reason })
+        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, notes, reason })
     }
 }
 
