@@ -216,6 +216,11 @@ pub(crate) async fn work(env: &Env, address: &str, count: &str) -> Result<(), St
 }
 
 fn work_alone(address: &str) -> std::io::Result<()> {
+    serve_runtime(address, |_| RESPONSE.as_bytes().to_vec())
+}
+
+/// A runtime that answers each event, until whoever gives them is gone.
+pub(crate) fn serve_runtime(address: &str, answer: impl Fn(&[u8]) -> Vec<u8>) -> std::io::Result<()> {
     let mut stream = BlockingStream::connect(address)?;
     stream.set_nodelay(true)?;
     let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {address}\r\n\r\n");
@@ -225,10 +230,12 @@ fn work_alone(address: &str) -> std::io::Result<()> {
         let head = read_answer(&mut stream, &mut buffer)?;
         let id = field(&head, "lambda-runtime-aws-request-id").unwrap_or_default();
         let path = format!("/2018-06-01/runtime/invocation/{id}/response");
-        let length = RESPONSE.len();
-        let post =
-            format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{RESPONSE}");
-        stream.write_all(post.as_bytes())?;
+        let response = answer(&buffer[(head.len() + 4).min(buffer.len())..]);
+        let length = response.len();
+        let mut post = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n")
+            .into_bytes();
+        post.extend(response);
+        stream.write_all(&post)?;
         read_answer(&mut stream, &mut buffer)?;
     }
 }
