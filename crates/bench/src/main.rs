@@ -14,6 +14,7 @@ mod plain;
 mod python;
 mod relay;
 mod rows;
+mod runtime;
 mod scratch;
 mod table;
 
@@ -38,7 +39,6 @@ const BENCHMARK_MAX: Duration = Duration::from_secs(90);
 const FILL_MAX_PER_MIB: Duration = Duration::from_millis(60);
 
 fn main() -> ExitCode {
-    native::runtime_main();
     // The spawner of sandboxes is the program that embeds the platform.
     apus_compute::spawner_main(std::env::args());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -153,9 +153,8 @@ impl Compute {
         abandoned.disarm();
         match assignment {
             Ok(Ok((id, environment))) => {
-                let (done, outcome) = oneshot::channel();
-                inner.env.spawn("invocation", serve_one(inner.clone(), id, environment, request, done));
-                outcome.await.map_err(|_| InvokeError::Stopping)
+                let served = serve_one(inner.clone(), id, environment, request);
+                Ok(inner.env.see_through("invocation", served).await)
             }
             Ok(Err(StartFailure::Function(failed))) => {
                 Ok(failed.outcome(&inner.env, &spec, &request.request_id))
@@ -365,18 +364,19 @@ async fn serve_one(
     id: EnvironmentId,
     environment: Arc<Environment>,
     request: InvokeRequest,
-    done: oneshot::Sender<InvokeOutcome>,
-) {
+) -> InvokeOutcome {
     let (outcome, alive) = environment.invoke(request).await;
     if alive == Alive::Yes {
         // Before the caller knows: its next invocation is then kept for this environment.
         inner.clone().step(Event::Answered(id), None);
+        let env = inner.env.clone();
+        env.spawn("environment return", async move {
+            if environment.ready().await == Alive::Yes {
+                inner.step(Event::Ready(id), None);
+            }
+        });
     }
-    // Whoever asked may be gone; the invocation has happened all the same.
-    let _ = done.send(outcome);
-    if alive == Alive::Yes && environment.ready().await == Alive::Yes {
-        inner.step(Event::Ready(id), None);
-    }
+    outcome
 }
 
 /// Freezes environments that nobody uses, and ends those that nobody has used for long.
