@@ -12,6 +12,7 @@ use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
 use apus_store::{Key, Keyspace, Store, StoreError};
 
 use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
+use crate::http_endpoints::HttpEndpoints;
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -56,9 +57,9 @@ pub async fn start_under(
 ) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
     let lease = hold(lease);
-    let services = services(&foundation, &lease, &key, &endpoint)?;
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
     let Foundation { env, store, compute, iam, base_url, .. } = foundation;
-    let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
@@ -82,13 +83,15 @@ impl Instance {
 /// The services of a store that nothing is done with: for listing what they implement.
 pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
     let Owned { lease, key, endpoint } = own(foundation).await?;
-    services(foundation, &lease, &key, &endpoint)
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    services(foundation, &lease, &outbox, &key, &endpoint)
 }
 
 /// Every service, with what it stands on.
 fn services(
     on: &Foundation,
     lease: &Lease,
+    outbox: &Outbox,
     key: &InstanceKey,
     endpoint: &Arc<SandboxEndpoint>,
 ) -> Result<Vec<Service>, StartError> {
@@ -101,10 +104,19 @@ fn services(
         Arc::new(TraceLogs),
         on.lambda.clone(),
     );
+    let sns = apus_service_sns::service(apus_service_sns::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        lease: lease.clone(),
+        outbox: outbox.clone(),
+        endpoints: Arc::new(HttpEndpoints::new(env.clone())),
+        base_url: on.base_url.clone(),
+    });
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
         apus_service_s3::service(store.clone()),
+        sns,
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
         apus_service_sts::service(key),
     ])

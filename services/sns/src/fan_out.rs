@@ -1,0 +1,125 @@
+//! From one accepted message to a delivery for each subscription that wants it: a walk with a cursor, a page in each
+//! transaction, so that a topic may have any number of subscribers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apus_kernel::{Attempt, StepDelivery, StepEnd};
+use apus_model_sns::SERVICE;
+use apus_store::Tx;
+use apus_store::record::encode;
+use tracing::warn;
+
+use crate::Sns;
+use crate::errors::Failure;
+use crate::store::{FanRecord, Place, StepPayload};
+use crate::subscription::Facts;
+use crate::topic::TopicId;
+
+/// The names of the steps, which stay in stores.
+pub(crate) const FAN_OUT: &str = "fan-out";
+pub(crate) const DELIVER: &str = "deliver";
+pub(crate) const CONFIRM: &str = "confirm";
+
+/// The most subscriptions of one page.
+const PAGE_MAX: usize = 100;
+/// In how many lanes a standard topic's messages go side by side, and those of a subscription.
+const LANES: u8 = 8;
+/// After the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Leaves the fan-out of a message, in the transaction that accepts it.
+pub(crate) fn leave(sns: &Sns, tx: &Tx, topic: &TopicId, number: u64, message: &str, group: Option<&str>) {
+    let lane = format!("sns topic {number} {}", lane_of(topic, message, group));
+    let payload =
+        StepPayload { topic: topic.to_string(), number, message: message.to_owned(), subscription: None };
+    put(sns, tx, lane, FAN_OUT, &payload);
+}
+
+/// Leaves the delivery of a message to a subscription.
+fn leave_delivery(sns: &Sns, tx: &Tx, topic: &TopicId, payload: &StepPayload, id: &str, group: Option<&str>) {
+    let lane = format!("sns subscription {id} {}", lane_of(topic, &payload.message, group));
+    let payload = StepPayload { subscription: Some(id.to_owned()), ..payload.clone() };
+    put(sns, tx, lane, DELIVER, &payload);
+}
+
+/// Leaves the question whether a subscriber wants to be one.
+pub(crate) fn leave_confirmation(sns: &Sns, tx: &Tx, topic: &TopicId, number: u64, message: &str, id: &str) {
+    let payload = StepPayload {
+        topic: topic.to_string(),
+        number,
+        message: message.to_owned(),
+        subscription: Some(id.to_owned()),
+    };
+    put(sns, tx, format!("sns subscription {id} confirmation"), CONFIRM, &payload);
+}
+
+/// A FIFO topic keeps the order of each group; a standard one keeps none, so that a message that fails holds up
+/// only its share of the others.
+fn lane_of(topic: &TopicId, message: &str, group: Option<&str>) -> String {
+    match group.filter(|_| topic.name.is_fifo()) {
+        Some(group) => format!("group {group}"),
+        None => (message.bytes().fold(0_u8, u8::wrapping_add) % LANES).to_string(),
+    }
+}
+
+fn put(sns: &Sns, tx: &Tx, lane: String, step: &'static str, payload: &StepPayload) {
+    let payload = encode(payload).to_vec();
+    sns.outbox.put_step(tx, StepDelivery { lane, service: SERVICE.name, step, payload, due: tx.now() });
+}
+
+/// The step.
+pub(crate) async fn fan_out(sns: Arc<Sns>, attempt: Attempt) -> StepEnd {
+    let (payload, topic) = match StepPayload::read(&attempt.payload) {
+        Ok(read) => read,
+        Err(reason) => return StepEnd::Dead { reason },
+    };
+    loop {
+        match page(&sns, &payload, &topic).await {
+            Ok(true) => return StepEnd::Done,
+            Ok(false) => {}
+            Err(failure) => {
+                warn!(topic = payload.topic, %failure, "a message waits to be fanned out");
+                return StepEnd::Again { after: PAUSE, reason: failure.to_string() };
+            }
+        }
+    }
+}
+
+/// Leaves the deliveries of one page; whether it was the last.
+async fn page(sns: &Sns, payload: &StepPayload, topic: &TopicId) -> Result<bool, Failure> {
+    let place = Place::of(topic);
+    let StepPayload { number, message: id, .. } = payload;
+    let read = sns.store.read(|tx| {
+        let place = place.clone();
+        async move { place.message(&tx, *number, id).await }
+    });
+    let Some(record) = read.await? else { return Ok(true) };
+    let (facts, group) = (Facts::of(&record.message), record.message.group.as_deref());
+    let (facts, place) = (&facts, &place);
+    sns.store
+        .transact(|tx| async move {
+            sns.lease.fence(&tx).await?;
+            let Some(fan) = place.fan(&tx, *number, id).await? else { return Ok(true) };
+            let name = topic.name.as_str();
+            // A topic that was made anew under the name has subscriptions of its own.
+            let lives = place.topic(&tx, name).await?.is_some_and(|topic| topic.number == *number);
+            let page = if lives {
+                let after = fan.after.as_deref().map(|after| (name, after));
+                place.list_subscriptions(&tx, Some(name), after, PAGE_MAX).await?
+            } else {
+                Vec::new()
+            };
+            for (_, subscription, record) in &page {
+                if record.token.is_none() && record.attributes.wants(facts) {
+                    place.put_pending(&tx, *number, id, subscription);
+                    leave_delivery(sns, &tx, topic, payload, subscription, group);
+                }
+            }
+            let next = page.last().filter(|_| page.len() == PAGE_MAX);
+            let fan = next.map(|(_, last, _)| FanRecord { after: Some(last.clone()) });
+            place.put_fan(&tx, *number, id, fan.as_ref()).await?;
+            Ok::<_, Failure>(fan.is_none())
+        })
+        .await
+}

@@ -1,0 +1,129 @@
+//! SNS: topics and subscriptions. Purpose, key layout, invariants and deviations stand in the README.
+//!
+//! [`service`] is the registration table: read it first.
+
+mod deliver;
+mod delivery_policy;
+mod endpoint;
+mod errors;
+mod fan_out;
+mod message;
+mod notification;
+mod operations;
+mod page;
+mod permissions;
+mod publishing;
+mod store;
+mod subscription;
+mod tags;
+mod topic;
+
+use std::sync::Arc;
+
+use apus_env::Env;
+use apus_kernel::{AccessRequest, BoxFuture, Lease, Outbox, Resource, ResourcePolicies, Service};
+use apus_model_sns::SERVICE;
+use apus_schema::ServiceError;
+use apus_store::Store;
+
+pub use crate::endpoint::{Endpoints, Post};
+use crate::errors::Failure;
+use crate::operations::{
+    add_permission, confirm_subscription, create_topic, delete_topic, get_subscription_attributes,
+    get_topic_attributes, list_subscriptions, list_subscriptions_by_topic, list_tags_for_resource,
+    list_topics, publish, publish_batch, remove_permission, set_subscription_attributes,
+    set_topic_attributes, subscribe, tag_resource, unsubscribe, untag_resource,
+};
+use crate::store::{Place, TopicRecord};
+use crate::topic::TopicId;
+
+/// As whom SNS calls its targets.
+const PRINCIPAL: &str = "sns.amazonaws.com";
+
+/// What every operation is passed.
+pub(crate) struct Sns {
+    env: Env,
+    store: Store,
+    lease: Lease,
+    outbox: Outbox,
+    endpoints: Arc<dyn Endpoints>,
+    /// The URL that subscribers reach the platform at, without a trailing slash.
+    base_url: String,
+}
+
+impl Sns {
+    /// The topic, if there is one.
+    async fn topic(&self, id: &TopicId) -> Result<Option<TopicRecord>, Failure> {
+        let place = Place::of(id);
+        let found = self.store.read(|tx| async move { place.topic(&tx, id.name.as_str()).await });
+        Ok(found.await?)
+    }
+}
+
+impl ResourcePolicies for Sns {
+    fn policy<'a>(
+        &'a self,
+        request: &'a AccessRequest<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, ServiceError>> {
+        Box::pin(async move {
+            let Resource::Arn(arn) = &request.resource else { return Ok(None) };
+            let Some(id) = TopicId::named(arn) else { return Ok(None) };
+            Ok(self.topic(&id).await?.map(|topic| topic.attributes.effective_policy(&id).into()))
+        })
+    }
+}
+
+/// What the service stands on.
+pub struct Foundation {
+    /// Time and chance.
+    pub env: Env,
+    /// Where its state lives.
+    pub store: Store,
+    /// Under which it owns its topics.
+    pub lease: Lease,
+    /// What it leaves to be done later.
+    pub outbox: Outbox,
+    /// How it reaches endpoints outside.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// The URL that subscribers reach the platform at, without a trailing slash.
+    pub base_url: String,
+}
+
+/// The service on that foundation.
+pub fn service(on: Foundation) -> Service {
+    let Foundation { env, store, lease, outbox, endpoints, base_url } = on;
+    Service::of(&SERVICE, Sns { env, store, lease, outbox, endpoints, base_url })
+        .operation(add_permission::ACCESS, add_permission::add_permission)
+        .operation(confirm_subscription::ACCESS, confirm_subscription::confirm_subscription)
+        .operation(create_topic::ACCESS, create_topic::create_topic)
+        .operation(delete_topic::ACCESS, delete_topic::delete_topic)
+        .operation(
+            get_subscription_attributes::ACCESS,
+            get_subscription_attributes::get_subscription_attributes,
+        )
+        .operation(get_topic_attributes::ACCESS, get_topic_attributes::get_topic_attributes)
+        .operation(list_subscriptions::ACCESS, list_subscriptions::list_subscriptions)
+        .operation(
+            list_subscriptions_by_topic::ACCESS,
+            list_subscriptions_by_topic::list_subscriptions_by_topic,
+        )
+        .operation(list_tags_for_resource::ACCESS, list_tags_for_resource::list_tags_for_resource)
+        .operation(list_topics::ACCESS, list_topics::list_topics)
+        .operation(publish::ACCESS, publish::publish)
+        .operation(publish_batch::ACCESS, publish_batch::publish_batch)
+        .operation(remove_permission::ACCESS, remove_permission::remove_permission)
+        .operation(
+            set_subscription_attributes::ACCESS,
+            set_subscription_attributes::set_subscription_attributes,
+        )
+        .operation(set_topic_attributes::ACCESS, set_topic_attributes::set_topic_attributes)
+        .operation(subscribe::ACCESS, subscribe::subscribe)
+        .operation(tag_resource::ACCESS, tag_resource::tag_resource)
+        .operation(unsubscribe::ACCESS, unsubscribe::unsubscribe)
+        .operation(untag_resource::ACCESS, untag_resource::untag_resource)
+        .step(fan_out::FAN_OUT, fan_out::fan_out)
+        .step(fan_out::DELIVER, deliver::deliver)
+        .step(fan_out::CONFIRM, deliver::confirm)
+        .resource_policies()
+        .build()
+}

@@ -1,0 +1,51 @@
+//! `Publish`: acknowledged once the message is on disk; its way to the subscribers begins then.
+
+use std::sync::Arc;
+
+use apus_kernel::{Access, Context};
+use apus_model_sns::{Publish, PublishInput, PublishResponse};
+use apus_schema::ServiceError;
+
+use super::resource_of;
+use crate::errors::{self, ParameterError};
+use crate::message::Message;
+use crate::store::Place;
+use crate::topic::TopicId;
+use crate::{Sns, publishing};
+
+pub(crate) const ACCESS: Access<Publish> = Access::new("sns:Publish", |input: &PublishInput, _| {
+    input.topic_arn.as_deref().or(input.target_arn.as_deref()).map(resource_of).unwrap_or_default()
+});
+
+pub(crate) async fn publish(
+    sns: Arc<Sns>,
+    _context: Context,
+    input: PublishInput,
+) -> Result<PublishResponse, ServiceError> {
+    if input.phone_number.is_some() {
+        return Err(errors::not_supported("PhoneNumber of Publish (text messages)"));
+    }
+    let Some(arn) = input.topic_arn.or(input.target_arn) else {
+        let missing = "TopicArn or TargetArn Reason: no value for required parameter";
+        return Err(ParameterError::plain(missing).into());
+    };
+    let id = TopicId::parse(&arn, "TopicArn")?;
+    let message = Message::new(
+        input.message,
+        input.subject,
+        input.message_structure.as_deref(),
+        input.message_attributes.unwrap_or_default(),
+        input.message_group_id,
+        input.message_deduplication_id,
+    )?;
+    let message_id = sns.env.uuid_v4();
+    let place = Place::of(&id);
+    let (sns, place, id, message, message_id) = (&*sns, &place, &id, &message, message_id.as_str());
+    let accepted = sns.store.transact(|tx| async move {
+        sns.lease.fence(&tx).await?;
+        let topic = place.topic(&tx, id.name.as_str()).await?.ok_or_else(errors::no_topic)?;
+        publishing::accept(sns, &tx, id, &topic, message, message_id).await
+    });
+    let published = accepted.await?;
+    Ok(PublishResponse { message_id: Some(published.message_id), sequence_number: published.sequence_number })
+}
