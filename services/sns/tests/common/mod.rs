@@ -26,7 +26,7 @@ impl Authorizer for AllowAll {
 
 /// How a target answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub(crate) enum Mood {
     Well,
     /// So many times not, and then well.
     Fails(u32),
@@ -38,30 +38,30 @@ pub enum Mood {
 
 /// What arrived where, in order.
 #[derive(Clone, Default)]
-pub struct Targets(Arc<Mutex<Arrivals>>);
+pub(crate) struct Targets(Arc<Mutex<Arrivals>>);
 
 #[derive(Default)]
-pub struct Arrivals {
-    pub sent: BTreeMap<String, Vec<SendMessageRequest>>,
-    pub events: Vec<String>,
-    pub posts: Vec<Post>,
-    pub attempts: BTreeMap<String, u32>,
+pub(crate) struct Arrivals {
+    pub(crate) sent: BTreeMap<String, Vec<SendMessageRequest>>,
+    pub(crate) events: Vec<String>,
+    pub(crate) posts: Vec<Post>,
+    pub(crate) attempts: BTreeMap<String, u32>,
     /// On whose behalf the last call was made.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     moods: BTreeMap<String, Mood>,
 }
 
 impl Targets {
-    pub fn lock(&self) -> MutexGuard<'_, Arrivals> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Arrivals> {
         self.0.lock().expect("no target panics")
     }
 
-    pub fn mood(&self, target: &str, mood: Mood) {
+    pub(crate) fn mood(&self, target: &str, mood: Mood) {
         self.lock().moods.insert(target.into(), mood);
     }
 
     /// The bodies that a queue got.
-    pub fn bodies(&self, queue: &str) -> Vec<String> {
+    pub(crate) fn bodies(&self, queue: &str) -> Vec<String> {
         self.lock().sent.get(queue).into_iter().flatten().map(|one| one.message_body.clone()).collect()
     }
 
@@ -130,19 +130,19 @@ impl Endpoints for Targets {
 
 /// An instance with SNS and its targets.
 #[derive(Clone)]
-pub struct World {
-    pub env: Env,
-    pub platform: Platform,
-    pub outbox: Outbox,
-    pub targets: Targets,
+pub(crate) struct World {
+    pub(crate) env: Env,
+    pub(crate) platform: Platform,
+    pub(crate) outbox: Outbox,
+    pub(crate) targets: Targets,
 }
 
 impl World {
-    pub async fn new(env: &Env) -> Self {
+    pub(crate) async fn new(env: &Env) -> Self {
         Self::on(env, &Store::memory(env), Targets::default()).await.expect("it boots")
     }
 
-    pub async fn on(env: &Env, store: &Store, targets: Targets) -> Result<Self, StoreError> {
+    pub(crate) async fn on(env: &Env, store: &Store, targets: Targets) -> Result<Self, StoreError> {
         let lease = Lease::acquire(store, Keyspace::global("instance", "lease").key(("lanes",))).await?;
         let outbox = Outbox::new(env.clone(), store.clone(), lease.clone());
         let sns = apus_service_sns::service(Foundation {
@@ -164,12 +164,12 @@ impl World {
         Ok(Self { env: env.clone(), platform, outbox, targets })
     }
 
-    pub async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
+    pub(crate) async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
         let caller = Caller::root(AccountId::DEVELOPMENT, Region::default());
         self.platform.call::<O>(self.platform.context(caller, Origin::default(), None), input).await
     }
 
-    pub async fn topic(&self, name: &str, attributes: &[(&str, &str)]) -> String {
+    pub(crate) async fn topic(&self, name: &str, attributes: &[(&str, &str)]) -> String {
         let input = CreateTopicInput {
             name: name.into(),
             attributes: Some(owned(attributes)),
@@ -179,7 +179,7 @@ impl World {
         made.topic_arn.expect("it has a name")
     }
 
-    pub async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         topic: &str,
         protocol: &str,
@@ -197,11 +197,11 @@ impl World {
         made.subscription_arn.expect("it has a name")
     }
 
-    pub async fn publish(&self, topic: &str, text: &str) -> String {
+    pub(crate) async fn publish(&self, topic: &str, text: &str) -> String {
         self.publish_in(topic, text, None).await.expect("it is published")
     }
 
-    pub async fn publish_in(
+    pub(crate) async fn publish_in(
         &self,
         topic: &str,
         text: &str,
@@ -216,16 +216,16 @@ impl World {
         Ok(self.call::<Publish>(input).await?.message_id.expect("it has an id"))
     }
 
-    pub async fn pass(&self, secs: u64) {
+    pub(crate) async fn pass(&self, secs: u64) {
         self.env.sleep(Duration::from_secs(secs)).await;
     }
 }
 
-pub fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A queue's ARN.
-pub fn queue(name: &str) -> String {
+pub(crate) fn queue(name: &str) -> String {
     format!("arn:aws:sqs:us-east-1:000000000000:{name}")
 }
