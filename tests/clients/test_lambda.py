@@ -286,7 +286,7 @@ def test_what_a_function_may_not_be(create, arguments, code, message):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ({"Runtime": "nodejs22.x"}, "nodejs22.x"),
+        ({"Runtime": "java21"}, "java21"),
         ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-patterns", &[]),
     ("apus-wire", &["apus-schema", "apus-time"]),
     ("apus-store", &["apus-env", "apus-time"]),
+    ("apus-authority", &[]),
     ("apus-compute", &["apus-env", "apus-time"]),
     ("apus-kernel", &["apus-env", "apus-model-*", "apus-schema", "apus-store", "apus-time"]),
     ("apus-gateway", &["apus-env", "apus-kernel", "apus-schema", "apus-time", "apus-wire"]),

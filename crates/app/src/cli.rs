@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use apus_compute::Level;
+use apus_compute::{EgressRule, Level};
 use apus_service_iam::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::public_url::PublicUrl;
 
 /// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
 #[derive(Debug, Parser)]
@@ -39,6 +41,9 @@ pub(crate) struct Start {
     /// The address to listen on; anything but loopback is reachable by others
     #[arg(long, default_value = "127.0.0.1", env = "APUS_BIND")]
     pub(crate) bind: IpAddr,
+    /// The URL that clients and functions reach this instance at, if not at the address that it listens on
+    #[arg(long, value_name = "URL", env = "APUS_PUBLIC_URL")]
+    pub(crate) public_url: Option<PublicUrl>,
     /// Where the state lives
     #[arg(long, default_value = ".apus", env = "APUS_DATA_DIR", conflicts_with = "ephemeral")]
     pub(crate) data_dir: PathBuf,
@@ -51,12 +56,30 @@ pub(crate) struct Start {
     /// Never give a function more of the processors than its memory buys, even when they are idle
     #[arg(long, env = "APUS_HARD_CPU_LIMITS")]
     pub(crate) hard_cpu_limits: bool,
+    /// Whether functions may connect to the internet; on, unless this host cannot do it
+    #[arg(long, value_name = "WHETHER", env = "APUS_EGRESS")]
+    pub(crate) egress: Option<Egress>,
+    /// A private, link-local or own address that functions may connect to, such as 10.0.0.0/8:5432
+    #[arg(long, value_name = "RANGE", env = "APUS_EGRESS_ALLOW", value_delimiter = ',')]
+    pub(crate) egress_allow: Vec<EgressRule>,
+    /// Addresses that functions may not connect to, whatever is allowed
+    #[arg(long, value_name = "RANGE", env = "APUS_EGRESS_DENY", value_delimiter = ',')]
+    pub(crate) egress_deny: Vec<EgressRule>,
     /// Whether permissions are enforced, or only their lack is logged
     #[arg(long, value_name = "MODE", default_value = "enforce", env = "APUS_IAM")]
     pub(crate) iam: Permissions,
     /// How much to log to stderr: error, warn, info, debug or trace
     #[arg(long, default_value = "warn", env = "APUS_LOG")]
     pub(crate) log: tracing::Level,
+}
+
+/// Whether functions reach anything but the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Egress {
+    /// The internet, and what `--egress-allow` adds
+    On,
+    /// Nothing
+    Off,
 }
 
 /// What happens to a call that no policy allows.

@@ -3,12 +3,15 @@
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
+use apus_authority::ServerConfig;
+use apus_compute::InsideListeners;
 use apus_env::Env;
 use apus_gateway::{Gateway, Listener};
 use apus_service_lambda::{EndpointServer, LogSink};
 use apus_service_sts::{EnvironmentCredentials, SessionCredentials};
-use tokio::sync::watch;
 use tracing::{debug, error};
+
+use crate::wiring::InsideTls;
 
 /// Serves what arrives from inside sandboxes, once the gateway stands.
 pub(crate) struct SandboxEndpoint {
@@ -22,6 +25,7 @@ pub(crate) struct Inside {
     pub(crate) sessions: SessionCredentials,
     /// The public URL: a URL that is presigned or handed out inside works outside.
     pub(crate) base_url: String,
+    pub(crate) tls: Option<InsideTls>,
 }
 
 impl SandboxEndpoint {
@@ -37,30 +41,27 @@ impl SandboxEndpoint {
 }
 
 impl EndpointServer for SandboxEndpoint {
-    fn serve(&self, listener: TcpListener, access_key: &str) {
+    fn serve(&self, sandbox: InsideListeners, access_key: &str) {
         let Some(inside) = self.inside.get() else {
             error!("an environment started before the gateway stood");
             return;
         };
-        let socket = match tokio::net::TcpListener::from_std(listener) {
-            Ok(socket) => socket,
-            Err(error) => {
-                error!(%error, "the endpoint inside a sandbox could not be served");
-                return;
-            }
+        let credentials = Arc::new(EnvironmentCredentials::new(inside.sessions.clone(), access_key));
+        let serve = |socket: TcpListener, tls: Option<Arc<ServerConfig>>| {
+            let socket = match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => socket,
+                Err(error) => return error!(%error, "the endpoint inside a sandbox could not be served"),
+            };
+            let base_url = inside.base_url.clone();
+            let listener = Arc::new(Listener { credentials: credentials.clone(), base_url, tls });
+            let serving = Arc::clone(&inside.gateway).serve(socket, listener, sandbox.ended.clone());
+            self.env.spawn("sandbox endpoint", serving);
         };
-        let listener = Listener {
-            credentials: Arc::new(EnvironmentCredentials::new(inside.sessions.clone(), access_key)),
-            base_url: inside.base_url.clone(),
-            secure: false,
-        };
-        // Nobody raises this flag: the listener ends with its sandbox.
-        let (flag, stop) = watch::channel(false);
-        let serving = Arc::clone(&inside.gateway).serve(socket, Arc::new(listener), stop);
-        self.env.spawn("sandbox endpoint", async move {
-            serving.await;
-            drop(flag);
-        });
+        let tls = inside.tls.as_ref();
+        serve(sandbox.endpoint, tls.filter(|tls| tls.at_endpoint).map(|tls| Arc::clone(&tls.config)));
+        if let Some(tls) = tls {
+            serve(sandbox.secure, Some(Arc::clone(&tls.config)));
+        }
     }
 }
 

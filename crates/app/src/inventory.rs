@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
             lambda: LambdaConfig::new(&scratch, ""),
             iam: Mode::Enforce,
             base_url: String::new(),
+            inside_tls: None,
         };
         let services = wiring::inventory(&foundation).await?;
         let services: Vec<String> = services

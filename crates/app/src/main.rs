@@ -4,6 +4,7 @@ mod cli;
 mod doctor;
 mod inventory;
 mod maintenance;
+mod public_url;
 mod start;
 
 use std::process::ExitCode;

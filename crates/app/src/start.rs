@@ -1,15 +1,16 @@
 //! `apus start`: opens the state, wires the platform, listens, and stops cleanly when told to.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apus::sweep::Sweep;
-use apus::wiring::{self, Foundation};
-use apus_compute::{Compute, ComputeConfig, Level};
+use apus::wiring::{self, Foundation, InsideTls};
+use apus_authority::Authority;
+use apus_compute::{Compute, ComputeConfig, EGRESS_RULES_MAX, ENDPOINT_NAMES, EgressRules, Level};
 use apus_env::Env;
 use apus_gateway::Listener;
 use apus_service_lambda::LambdaConfig;
@@ -20,8 +21,9 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Permissions, Start};
+use crate::cli::{Egress, Permissions, Start};
 use crate::maintenance;
+use crate::public_url::PublicUrl;
 
 /// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -46,15 +48,16 @@ async fn serve(options: Start) -> Result<(), String> {
     // Bound first: a port that is taken is said before anything else is done.
     let socket = bind(options.bind, options.port).await?;
     let address = socket.local_addr().map_err(|error| error.to_string())?;
-    let base_url = format!("http://{}", shown(address));
+    let public_url = options.public_url.clone().unwrap_or_else(|| PublicUrl::of(address));
+    let base_url = public_url.to_string();
     let place = Place::of(&options)?;
-    let foundation = foundation(&env, &options, &place, &base_url, address.port())?;
+    let foundation = foundation(&env, &options, &place, &public_url, address.port())?;
     let sweep = Sweep::begin(&foundation.store).await.map_err(|error| error.to_string())?;
     let level = foundation.compute.level();
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
     let listener =
-        Listener { credentials: instance.development.clone(), base_url: base_url.clone(), secure: false };
+        Listener { credentials: instance.development.clone(), base_url: base_url.clone(), tls: None };
     let (stop, stopping) = watch::channel(false);
     let serving =
         env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
@@ -70,7 +73,11 @@ async fn serve(options: Start) -> Result<(), String> {
         Permissions::Enforce => "",
         Permissions::Soft => "; permissions are NOT enforced",
     };
-    println!("apus is ready at {base_url} ({place}{isolation}{warning})");
+    let listening = match &options.public_url {
+        Some(_) => format!(", listening on {}", PublicUrl::of(address)),
+        None => String::new(),
+    };
+    println!("apus is ready at {base_url}{listening} ({place}{isolation}{warning})");
 
     told.stop().await;
     info!("stopping");
@@ -88,7 +95,7 @@ fn foundation(
     env: &Env,
     options: &Start,
     place: &Place,
-    base_url: &str,
+    public_url: &PublicUrl,
     port: u16,
 ) -> Result<Foundation, String> {
     let accepted = options.accept_isolation.map_or(Level::Rootless, Level::from);
@@ -100,19 +107,31 @@ fn foundation(
     };
     let run_dir = place.dir().join("run");
     apus_compute::sweep(&run_dir).map_err(|error| error.to_string())?;
+    let authority =
+        Authority::load_or_create(&place.dir().join("authority")).map_err(|error| error.to_string())?;
+    let inside = public_url.inside(port);
+    let mut names: Vec<String> = ENDPOINT_NAMES.map(str::to_owned).into();
+    names.extend(inside.name);
     let config = ComputeConfig {
         accept_isolation: accepted,
         hard_cpu_limits: options.hard_cpu_limits,
-        ..ComputeConfig::new(run_dir, port)
+        platform_ports: vec![port],
+        endpoint_names: names.clone(),
+        endpoint_address: inside.address,
+        trusted_certificates: Some(authority.certificate_pem().to_owned()),
+        egress: egress(options)?,
+        ..ComputeConfig::new(run_dir, inside.port)
     };
+    let tls = Arc::new(authority).server(names).map_err(|error| error.to_string())?;
     let compute = Compute::new(env.clone(), config).map_err(|error| error.to_string())?;
     Ok(Foundation {
         env: env.clone(),
         store,
         compute,
-        lambda: LambdaConfig::new(place.dir().join("code"), format!("http://127.0.0.1:{port}")),
+        lambda: LambdaConfig::new(place.dir().join("code"), inside.url),
         iam: options.iam.into(),
-        base_url: base_url.to_owned(),
+        base_url: public_url.to_string(),
+        inside_tls: Some(InsideTls { config: tls, at_endpoint: inside.secure }),
     })
 }
 
@@ -123,6 +142,25 @@ fn isolation(level: Level) -> String {
         (Level::Full, true) => String::new(),
         (_, true) => format!("; isolation level {level}"),
         (_, false) => format!("; isolation level {level}, weaker: {}", weaker.join("; ")),
+    }
+}
+
+/// Where functions may connect to.
+fn egress(options: &Start) -> Result<Option<EgressRules>, String> {
+    let rules = EgressRules { allow: options.egress_allow.clone(), deny: options.egress_deny.clone() };
+    if rules.allow.len().max(rules.deny.len()) > EGRESS_RULES_MAX {
+        return Err(format!("there are more than {EGRESS_RULES_MAX} rules for egress; write wider ranges"));
+    }
+    match (options.egress, apus_compute::can_leave()) {
+        (Some(Egress::Off), _) => Ok(None),
+        (_, Ok(_)) => Ok(Some(rules)),
+        (Some(Egress::On), Err(lack)) => {
+            Err(format!("functions cannot have egress: {}; {}", lack.reason, lack.remedy))
+        }
+        (None, Err(lack)) => {
+            warn!(reason = lack.reason, remedy = lack.remedy, "functions have no egress");
+            Ok(None)
+        }
     }
 }
 
@@ -184,14 +222,6 @@ async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, String> {
         }
         _ => format!("could not listen on {address}:{port}: {error}"),
     })
-}
-
-/// The address that clients are told: a wildcard is reached at loopback.
-fn shown(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
-        _ => address,
-    }
 }
 
 /// The signals that mean stop.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use apus_authority::ServerConfig;
 use apus_compute::Compute;
 use apus_env::Env;
 use apus_gateway::{Gateway, Health};
@@ -27,8 +28,19 @@ pub struct Foundation {
     pub lambda: LambdaConfig,
     /// Whether permissions are enforced.
     pub iam: Mode,
-    /// The URL that clients reach the instance at, without a trailing slash.
+    /// The URL that clients and functions reach the instance at, without a trailing slash.
     pub base_url: String,
+    /// How sandboxes are served TLS, if they are.
+    pub inside_tls: Option<InsideTls>,
+}
+
+/// TLS inside sandboxes.
+#[derive(Clone)]
+pub struct InsideTls {
+    /// Which names it is spoken for, and with which certificates.
+    pub config: Arc<ServerConfig>,
+    /// Whether the endpoint speaks it too, and not only the port of HTTPS.
+    pub at_endpoint: bool,
 }
 
 /// An instance, wired and running.
@@ -59,14 +71,19 @@ pub async fn start_under(
     let lease = hold(lease);
     let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
     let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
-    let Foundation { env, store, compute, iam, base_url, .. } = foundation;
+    let Foundation { env, store, compute, iam, base_url, inside_tls, .. } = foundation;
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
     platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
     let gateway = Arc::new(Gateway::new(platform.clone()));
     let sessions = SessionCredentials::new(&key, env);
-    endpoint.open(Inside { gateway: Arc::clone(&gateway), sessions: sessions.clone(), base_url });
+    endpoint.open(Inside {
+        gateway: Arc::clone(&gateway),
+        sessions: sessions.clone(),
+        base_url,
+        tls: inside_tls,
+    });
     let development = Arc::new(DevelopmentCredentials::new(sessions));
     Ok(Instance { gateway, platform, development, outbox, compute, store })
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apus_compute::{
-    Compute, ComputeConfig, Credentials, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeRequest, LineSink,
+    Compute, ComputeConfig, Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec,
+    InsideListeners, InvokeRequest, LineSink,
 };
 use apus_env::Env;
 
@@ -30,7 +31,7 @@ impl EnvironmentPorts for Ports {
     fn log(&self, _: &str) -> Arc<dyn LineSink> {
         Arc::new(Self)
     }
-    fn serve_endpoint(&self, _: TcpListener) {}
+    fn serve_endpoint(&self, _: InsideListeners) {}
 }
 
 impl LineSink for Ports {
@@ -125,6 +126,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         variables: Vec::new(),
         code_dir: code.to_owned(),
         layer_dirs: Vec::new(),
+        egress: Egress::AsConfigured,
         log_group: "/aws/lambda/hello".into(),
         ports: Arc::new(Ports),
     }

@@ -15,7 +15,7 @@ use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
 use crate::runtimes::{self, RuntimeContext};
-use crate::spec::{FunctionKey, FunctionSpec};
+use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
 
 /// The memory that buys one processor, in MB: AWS's number.
@@ -70,7 +70,8 @@ impl Compute {
         use crate::driver::namespaces::{NamespaceConfig, NamespaceDriver};
 
         let level = crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
-        let prepared = HostRoot::prepare(&config.run_dir.join("base"), &config.endpoint_hosts);
+        let prepared =
+            HostRoot::prepare(&config.run_dir.join("base"), config.trusted_certificates.as_deref());
         let root = prepared
             .map_err(|error| StartError::Host(format!("prepare {}: {error}", config.run_dir.display())))?;
         let driver = NamespaceDriver::start(
@@ -79,6 +80,10 @@ impl Compute {
                 spawner_program: config.spawner_program.clone(),
                 rootless: level == Level::Rootless,
                 hard_cpu_limits: config.hard_cpu_limits,
+                platform_ports: config.platform_ports.clone(),
+                names: config.endpoint_names.clone(),
+                public_address: config.endpoint_address,
+                egress: config.egress.clone(),
                 ..NamespaceConfig::new(&config.run_dir, config.environments_max, config.endpoint_port)
             },
         )?;
@@ -320,6 +325,7 @@ impl Inner {
             memory_bytes: u64::from(spec.memory_mb) * MIB,
             cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
             processes_max: PROCESSES_MAX,
+            egress: spec.egress == Egress::AsConfigured,
         };
         Ok(Blueprint { spec, sandbox, log, notes, reason })
     }

@@ -1,14 +1,19 @@
 //! What an installation may choose about running functions.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::driver::Level;
+use crate::egress::rules::EgressRules;
 use crate::pool::rules::PoolLimits;
 use crate::runtimes::InterpreterSearch;
 
 /// An environment that is used without pause need not be frozen each time.
 const FREEZE_AFTER: Duration = Duration::from_millis(20);
+/// The names at which AWS is, and `localhost`.
+pub const ENDPOINT_NAMES: [&str; 5] =
+    ["localhost", "amazonaws.com", "amazonaws.com.cn", "api.aws", "localhost.localstack.cloud"];
 
 /// How functions are run.
 #[derive(Clone, Debug)]
@@ -23,8 +28,16 @@ pub struct ComputeConfig {
     pub spawner_program: PathBuf,
     /// The port of the platform's endpoint inside sandboxes.
     pub endpoint_port: u16,
-    /// Names that lead to the platform's endpoint inside sandboxes, beside `localhost`.
-    pub endpoint_hosts: Vec<String>,
+    /// Ports on which the platform listens outside: no function reaches them at an address of the host's.
+    pub platform_ports: Vec<u16>,
+    /// Names that lead to the platform's endpoint inside sandboxes, with all beneath them; in lower case.
+    pub endpoint_names: Vec<String>,
+    /// An address that leads there too.
+    pub endpoint_address: Option<Ipv4Addr>,
+    /// Certificates, as PEM, that sandboxes trust beside those that this host does.
+    pub trusted_certificates: Option<String>,
+    /// Where functions may connect to beside the platform; nowhere without.
+    pub egress: Option<EgressRules>,
     /// Environments at once.
     pub environments_max: u32,
     /// Invocations that wait for one.
@@ -49,7 +62,11 @@ impl ComputeConfig {
             hard_cpu_limits: false,
             spawner_program: "/proc/self/exe".into(),
             endpoint_port,
-            endpoint_hosts: Vec::new(),
+            platform_ports: vec![endpoint_port],
+            endpoint_names: ENDPOINT_NAMES.map(str::to_owned).into(),
+            endpoint_address: None,
+            trusted_certificates: None,
+            egress: None,
             environments_max: 200,
             waiting_max: 1000,
             idle_max: Duration::from_mins(5),

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::certificates;
 use crate::driver::RootEntry;
 use crate::runtimes;
 
@@ -25,13 +26,9 @@ const LIBRARY_DIRECTORIES: [&str; 6] = [
     "/lib64",
 ];
 /// Data that libraries look for.
-const DATA_DIRECTORIES: [&str; 5] = [
-    "/etc/ssl/certs",
-    "/etc/pki/tls/certs",
-    "/usr/lib/ssl",
-    "/usr/share/ca-certificates",
-    "/usr/share/zoneinfo",
-];
+const DATA_DIRECTORIES: [&str; 3] = ["/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/share/zoneinfo"];
+/// Where systems keep the certificates that they trust: ours is in each.
+const CERTIFICATE_DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 /// Programs that other programs expect.
 const PROGRAMS: [&str; 3] = ["/bin/sh", "/bin/bash", "/usr/bin/env"];
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
@@ -45,19 +42,20 @@ pub(crate) struct HostRoot {
 
 impl HostRoot {
     /// Writes our own files beneath `base` and looks at the host.
-    pub(crate) fn prepare(base: &Path, hosts: &[String]) -> io::Result<Self> {
+    pub(crate) fn prepare(base: &Path, trusted: Option<&str>) -> io::Result<Self> {
         let etc = base.join("etc");
         let runtimes = base.join("runtimes");
         for directory in [base, &etc, &runtimes] {
             make_directory(directory)?;
         }
-        write_etc(&etc, hosts)?;
+        write_etc(&etc)?;
+        let bundle = certificates::write_bundle(&base.join("certificates"), trusted)?;
         for (path, text) in runtimes::files() {
             let path = runtimes.join(path);
             make_directory(path.parent().unwrap_or(&runtimes))?;
             write(&path, text)?;
         }
-        Ok(Self { shared: shared(&etc)?, files: runtimes })
+        Ok(Self { shared: shared(&etc, &bundle)?, files: runtimes })
     }
 
     /// Our own files of the runtimes.
@@ -88,7 +86,7 @@ fn directory(path: &Path) -> Result<String, String> {
     path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is no UTF-8", path.display()))
 }
 
-fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
+fn shared(etc: &Path, bundle: &Path) -> io::Result<Vec<RootEntry>> {
     let mut entries = Vec::new();
     for link in ["/lib", "/lib64", "/bin", "/sbin"] {
         // Where the system is merged into `/usr`, the same links lead there.
@@ -104,6 +102,11 @@ fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
         if Path::new(path).is_dir() && real_here {
             entries.push(RootEntry::Bind { source: path.into(), path: path.into() });
         }
+    }
+    let bundle =
+        bundle.to_str().ok_or_else(|| io::Error::other(format!("{} is no UTF-8", bundle.display())))?;
+    for path in CERTIFICATE_DIRECTORIES {
+        entries.push(RootEntry::Bind { source: bundle.into(), path: path.into() });
     }
     for path in PROGRAMS {
         let Ok(real) = Path::new(path).canonicalize() else { continue };
@@ -126,21 +129,19 @@ fn shared(etc: &Path) -> io::Result<Vec<RootEntry>> {
     Ok(entries)
 }
 
-fn write_etc(etc: &Path, hosts: &[String]) -> io::Result<()> {
+fn write_etc(etc: &Path) -> io::Result<()> {
     let passwd = format!(
         "root:x:0:0:root:/root:/usr/sbin/nologin\nsbx_user1051:x:{INSIDE_UID}:{INSIDE_GID}::/tmp:/usr/sbin/nologin\n\
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     );
     write(&etc.join("passwd"), &passwd)?;
     write(&etc.join("group"), &format!("root:x:0:\nsbx_user1051:x:{INSIDE_GID}:\nnogroup:x:65534:\n"))?;
-    let mut names = vec!["localhost", "sandbox"];
-    names.extend(hosts.iter().map(String::as_str));
-    write(&etc.join("hosts"), &format!("127.0.0.1 {}\n", names.join(" ")))?;
-    write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
+    write(&etc.join("hosts"), "127.0.0.1 localhost sandbox\n")?;
+    write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")?;
     write(&etc.join("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write(&etc.join("os-release"), "NAME=\"Apus\"\nID=apus\nPRETTY_NAME=\"Apus sandbox\"\n")?;
-    for mount_point in ["ssl/certs", "pki/tls/certs"] {
-        make_directory(&etc.join(mount_point))?;
+    for mount_point in CERTIFICATE_DIRECTORIES {
+        make_directory(&etc.join(mount_point.trim_start_matches("/etc/")))?;
     }
     if let Ok(text) = fs::read_to_string("/etc/ssl/openssl.cnf") {
         write(&etc.join("ssl/openssl.cnf"), &text)?;
@@ -153,12 +154,12 @@ fn write_etc(etc: &Path, hosts: &[String]) -> io::Result<()> {
 }
 
 /// A directory that every user may enter, whatever this process's mask says.
-fn make_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }

@@ -4,9 +4,13 @@
 //! [`driver`] gives it a sandbox, its runtime takes the event over the Runtime API. This crate knows
 //! nothing of Lambda's resources: what it runs arrives as a [`FunctionSpec`].
 
+mod certificates;
 mod compute;
 mod config;
+#[cfg(target_os = "linux")]
+mod dns;
 pub mod driver;
+mod egress;
 pub mod exchange;
 mod host_root;
 mod invoke;
@@ -21,14 +25,17 @@ mod spec;
 mod variables;
 
 pub use compute::Compute;
-pub use config::ComputeConfig;
+pub use config::{ComputeConfig, ENDPOINT_NAMES};
 #[cfg(target_os = "linux")]
 pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
 pub use driver::{Level, StartError};
+pub use egress::rules::{
+    EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
+};
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 pub use pool::rules::{ColdReason, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
-pub use probe::{Capabilities, Fact, Lack, probe};
+pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use runtimes::InterpreterSearch;
-pub use spec::{Credentials, EnvironmentPorts, FunctionKey, FunctionSpec};
+pub use spec::{Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec, InsideListeners};

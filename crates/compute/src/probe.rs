@@ -113,6 +113,7 @@ pub fn probe() -> Capabilities {
         ),
         fact("seccomp", seccomp(), BOTH, ""),
         fact("landlock", landlock(), &[], "files are guarded by mounts alone, without a second fence"),
+        fact("egress", can_leave(), &[], "functions reach nothing outside"),
     ];
     Capabilities { facts }
 }
@@ -233,6 +234,20 @@ fn seccomp() -> Result<String, Lack> {
         Ok(actions) if actions.split_whitespace().any(|action| action == "errno") => Ok("filters".into()),
         Ok(_) => lack("filters cannot refuse a call", "use a kernel with seccomp filters"),
         Err(error) => lack(format!("no filters: {error}"), "use a kernel with seccomp filters"),
+    }
+}
+
+/// Whether sandboxes can have a way out, and how.
+#[cfg(target_os = "linux")]
+pub fn can_leave() -> Result<String, Lack> {
+    use crate::driver::namespaces::interface::TUN_NODE;
+
+    match std::fs::File::options().read(true).write(true).open(TUN_NODE) {
+        Ok(_) => Ok(format!("devices from {TUN_NODE}")),
+        Err(error) => lack(
+            format!("{TUN_NODE} cannot be opened: {error}"),
+            "load the kernel's `tun` module and let this user read and write the node, for functions to reach the internet",
+        ),
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::output::LineSink;
 
 /// The identity of a function's code and configuration. Environments are never shared across two keys, so
@@ -49,10 +51,22 @@ pub struct FunctionSpec {
     pub code_dir: PathBuf,
     /// Its unpacked layers on the host, lowest first.
     pub layer_dirs: Vec<PathBuf>,
+    /// Whether it may reach anything but the platform.
+    pub egress: Egress,
     /// Where its log goes, as the function is told.
     pub log_group: String,
     /// What connects its environments to the platform.
     pub ports: Arc<dyn EnvironmentPorts>,
+}
+
+/// Where a function's environments may connect to, beside the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Egress {
+    /// Nowhere.
+    Off,
+    /// Where [`crate::ComputeConfig::egress`] lets all functions.
+    #[default]
+    AsConfigured,
 }
 
 /// What the platform provides to the environments of a function.
@@ -66,9 +80,21 @@ pub trait EnvironmentPorts: Send + Sync {
     /// Where a new environment's log lines go.
     fn log(&self, log_stream: &str) -> Arc<dyn LineSink>;
 
-    /// Serves the platform's endpoint on this listener, which is inside a new environment: who connects to
-    /// it has the function's role and nothing else. The socket does not block; it ends with the sandbox.
-    fn serve_endpoint(&self, listener: TcpListener);
+    /// Serves the platform's endpoint on these listeners, which are inside a new environment: who connects to
+    /// them has the function's role and nothing else.
+    fn serve_endpoint(&self, inside: InsideListeners);
+}
+
+/// Where processes in a sandbox reach the platform. The sockets do not block.
+#[derive(Debug)]
+pub struct InsideListeners {
+    /// At [`crate::ComputeConfig::endpoint_port`].
+    pub endpoint: TcpListener,
+    /// At the port of HTTPS, for clients that go by a name of AWS's.
+    pub secure: TcpListener,
+    /// Turns true, or loses its sender, when the sandbox has ended: nobody can connect any more, and the
+    /// listeners hold what is left of its network.
+    pub ended: watch::Receiver<bool>,
 }
 
 /// Credentials of a role's session.

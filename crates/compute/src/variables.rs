@@ -1,6 +1,7 @@
 //! The environment variables of a function: AWS's, the runtime's and its own. AWS's reserved names cannot
 //! be overridden; the others can.
 
+use crate::certificates;
 use crate::spec::{Credentials, FunctionSpec};
 
 /// The port of the Runtime API is part of every function's environment.
@@ -52,6 +53,7 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
     let mut all = std::collections::BTreeMap::new();
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     all.extend(open.iter().map(owned));
+    all.extend(certificates::VARIABLES.iter().map(owned));
     all.extend(context.runtime.iter().cloned());
     all.extend(spec.variables.iter().cloned());
     all.extend(reserved.iter().map(owned));

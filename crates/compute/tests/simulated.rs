@@ -25,7 +25,7 @@ impl EnvironmentPorts for Ports {
     fn log(&self, _: &str) -> Arc<dyn LineSink> {
         Arc::new(Self)
     }
-    fn serve_endpoint(&self, _: std::net::TcpListener) {}
+    fn serve_endpoint(&self, _: apus_compute::InsideListeners) {}
 }
 
 impl LineSink for Ports {
@@ -48,6 +48,7 @@ fn spec(name: &str) -> FunctionSpec {
         variables: Vec::new(),
         code_dir: "/nowhere".into(),
         layer_dirs: Vec::new(),
+        egress: apus_compute::Egress::Off,
         log_group: String::new(),
         ports: Arc::new(Ports),
     }

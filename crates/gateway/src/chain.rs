@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use std::borrow::Cow;
 use tracing::error;
 
-use crate::hosts::{host, path_style, without_port};
+use crate::hosts::{addressed, host, without_port};
 use crate::identity::{Claimed, Identity};
 use crate::payload::{Received, keep};
 use crate::{Gateway, Listener};
@@ -53,14 +53,14 @@ impl Gateway {
         if is_form(parts) {
             received.read_form().await.map_err(|error| Refusal::unrouted(Protocol::Query, error))?;
         }
-        let path = path_style(parts.uri.path(), host(parts), claimed.service(), claimed.region());
+        let addressed = addressed(parts.uri.path(), host(parts), claimed.service(), &listener.base_url);
         let head = RequestHead {
             method: &parts.method,
-            path: &path,
+            path: &addressed.path,
             query: parts.uri.query(),
             headers: &without_framing(&parts.headers),
         };
-        let hint = Hint { signing_name: claimed.service(), host: host(parts).map(without_port) };
+        let hint = Hint { signing_name: claimed.service(), host: addressed.host };
         let route = self.router.find(&head, &hint, received.form()).map_err(|refused| Refusal {
             service: refused.service(),
             protocol: refused.protocol(),
@@ -132,7 +132,7 @@ fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origi
     Origin {
         source_ip: peer.map(|peer| peer.ip().to_string()),
         base_url: listener.base_url.clone(),
-        secure: listener.secure,
+        secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),
         source: None,
     }

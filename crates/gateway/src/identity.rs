@@ -38,11 +38,6 @@ impl Claimed {
         Some(&self.claim()?.scope.service)
     }
 
-    /// The region that the request was signed for.
-    pub(crate) fn region(&self) -> Option<&str> {
-        Some(&self.claim()?.scope.region)
-    }
-
     fn claim(&self) -> Option<&Claim> {
         self.0.as_ref().ok()?.as_ref()
     }

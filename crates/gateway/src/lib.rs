@@ -26,8 +26,15 @@ pub struct Listener {
     pub credentials: Arc<dyn Credentials>,
     /// The URL that clients reach this listener at, without a trailing slash: links in answers begin with it.
     pub base_url: String,
+    /// Requests arrive over TLS, spoken so.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Listener {
     /// Requests arrive over TLS.
-    pub secure: bool,
+    fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 /// The way from bytes to the platform's door. One for all listeners.

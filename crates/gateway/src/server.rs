@@ -1,4 +1,4 @@
-//! Accepts connections on a listener and serves HTTP/1.1 on each, until told to stop.
+//! Accepts connections on a listener and serves HTTP/1.1 on each, in the clear or over TLS, until told to stop.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,8 +11,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::body::Leaving;
@@ -29,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub type Stop = watch::Receiver<bool>;
 
 impl Gateway {
-    /// Serves a socket until `stop` turns true, then lets open requests finish.
+    /// Serves a socket until `stop` turns true, then lets open requests finish. Speaks TLS if the listener is secure.
     pub async fn serve(self: Arc<Self>, socket: TcpListener, listener: Arc<Listener>, mut stop: Stop) {
         let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
         let env = self.platform().env().clone();
@@ -70,6 +72,11 @@ async fn stopped(stop: &mut Stop) {
     let _flag = stop.wait_for(|stopping| *stopping).await;
 }
 
+/// What carries HTTP: one kind for both, so that the protocol is compiled once.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 async fn serve_connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
@@ -81,6 +88,22 @@ async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "could not set TCP_NODELAY");
     }
+    let stream: Box<dyn Stream> = match &listener.tls {
+        None => Box::new(stream),
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
+            let shaken = tokio::select! {
+                biased;
+                shaken = gateway.platform().env().timeout(HEAD_TIMEOUT, handshake) => shaken,
+                () = stopped(&mut stop) => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => Box::new(stream),
+                Ok(Err(error)) => return debug!(%error, "a TLS handshake failed"),
+                Err(_) => return debug!("a TLS handshake took too long"),
+            }
+        }
+    };
     let service = service_fn(move |request: Request<Incoming>| {
         let (gateway, listener) = (Arc::clone(&gateway), Arc::clone(&listener));
         async move {

@@ -1,10 +1,9 @@
 //! A function as the pool is told of it, and what its environments get from the platform.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_compute::{Credentials, EnvironmentPorts, FunctionSpec, LineSink};
+use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink};
 use apus_env::Env;
 
 use crate::Lambda;
@@ -47,6 +46,7 @@ pub(crate) fn spec(
         variables,
         code_dir: code.directory.clone(),
         layer_dirs: layers.iter().map(|layer| layer.directory.clone()).collect(),
+        egress: Egress::AsConfigured,
         log_group: record.log_group.clone(),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
@@ -94,8 +94,8 @@ impl EnvironmentPorts for Ports {
         })
     }
 
-    fn serve_endpoint(&self, listener: TcpListener) {
-        self.endpoints.serve(listener, &self.session.credentials.access_key_id);
+    fn serve_endpoint(&self, inside: InsideListeners) {
+        self.endpoints.serve(inside, &self.session.credentials.access_key_id);
     }
 }
 

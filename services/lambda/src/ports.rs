@@ -1,12 +1,12 @@
 //! What the wiring provides to functions' environments.
 
-use std::net::TcpListener;
+use apus_compute::InsideListeners;
 
 /// Serves the platform's endpoint inside a sandbox.
 pub trait EndpointServer: Send + Sync + 'static {
-    /// Serves on this listener, which is inside a new environment, requests that are signed with that access
-    /// key of a role's session, and no others. The socket does not block; it ends with the sandbox.
-    fn serve(&self, listener: TcpListener, access_key: &str);
+    /// Serves on these listeners, which are inside a new environment, requests that are signed with that access
+    /// key of a role's session, and no others, until the environment has ended.
+    fn serve(&self, inside: InsideListeners, access_key: &str);
 }
 
 /// Takes what functions log.

@@ -14,8 +14,9 @@ use crate::limits::{
 use crate::store::FunctionRecord;
 use crate::{errors, tags, variables};
 
-/// The runtimes that are supported: those of this prefix, with a minor version.
-const RUNTIME_PREFIX: &str = "python3.";
+/// The runtimes that are supported: those of these prefixes, with a version.
+const RUNTIME_PREFIXES: [&str; 2] = ["nodejs", "python3."];
+
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -40,7 +41,7 @@ impl Settings {
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
-        if !runtime.as_str().starts_with(RUNTIME_PREFIX) {
+        if !RUNTIME_PREFIXES.iter().any(|prefix| runtime.as_str().starts_with(prefix)) {
             return Err(errors::not_supported(&format!("the runtime {runtime}")));
         }
         let variables = request.environment.as_ref().and_then(|environment| environment.variables.clone());

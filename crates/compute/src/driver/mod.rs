@@ -16,6 +16,7 @@ use minicbor::{Decode, Encode};
 
 use crate::exchange::Exchange;
 use crate::output::OutputSink;
+use crate::spec::InsideListeners;
 
 pub use root::RootEntry;
 
@@ -71,8 +72,8 @@ pub struct Wiring {
     pub exchange: Arc<Exchange>,
     /// Where its output goes.
     pub output: Arc<dyn OutputSink>,
-    /// Receives the listener of the platform's endpoint, opened inside the sandbox's network.
-    pub serve_endpoint: Box<dyn FnOnce(std::net::TcpListener) + Send>,
+    /// Receives the listeners of the platform's endpoint, opened inside the sandbox's network.
+    pub serve_endpoint: Box<dyn FnOnce(InsideListeners) + Send>,
 }
 
 /// A sandbox, described.
@@ -99,6 +100,9 @@ pub struct SandboxSpec {
     /// How many processes and threads it may have.
     #[n(6)]
     pub processes_max: u32,
+    /// Whether it has a way out, if the driver has one.
+    #[n(7)]
+    pub egress: bool,
 }
 
 /// How a sandbox ended.

@@ -81,7 +81,7 @@ impl Environment {
             let wiring = Wiring {
                 exchange: exchange.clone(),
                 output: blueprint.log.clone(),
-                serve_endpoint: Box::new(move |listener| ports.serve_endpoint(listener)),
+                serve_endpoint: Box::new(move |inside| ports.serve_endpoint(inside)),
             };
             let (failure, sandbox) = match driver.start(blueprint.sandbox.clone(), wiring).await {
                 Err(StartError::Host(why)) => return Err(StartFailure::Platform(InvokeError::Host(why))),

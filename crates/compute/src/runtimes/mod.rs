@@ -2,6 +2,7 @@
 //! with which variables. Adding one is one file and one line here.
 
 mod interpreters;
+mod nodejs;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ struct Runtime {
     plan: fn(&str, &RuntimeContext<'_>) -> Result<RuntimePlan, String>,
 }
 
-const RUNTIMES: &[Runtime] = &[python::RUNTIME];
+const RUNTIMES: &[Runtime] = &[nodejs::RUNTIME, python::RUNTIME];
 
 /// The plan for a runtime by its AWS name, such as `python3.12`.
 pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, String> {

@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A function that evaluates its event and tells errors by their number or name.
-const EVALUATE: &str = r"
+pub(crate) const EVALUATE: &str = r"
 import ctypes, os, socket, subprocess, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -51,13 +51,13 @@ def handler(event, context):
     return names.get('result')
 ";
 
-async fn evaluate(rig: &Rig, function: &Function, sources: &[&str]) -> Vec<Value> {
+pub(crate) async fn evaluate(rig: &Rig, function: &Function, sources: &[&str]) -> Vec<Value> {
     let value = rig.value(function, &json!(sources).to_string()).await;
     value.as_array().cloned().unwrap_or_default()
 }
 
 /// Evaluates expressions and compares.
-async fn check(rig: &Rig, function: &Function, cases: &[(&str, Value)]) {
+pub(crate) async fn check(rig: &Rig, function: &Function, cases: &[(&str, Value)]) {
     let sources: Vec<&str> = cases.iter().map(|(source, _)| *source).collect();
     let found = evaluate(rig, function, &sources).await;
     for ((source, expected), found) in cases.iter().zip(found) {
@@ -239,7 +239,8 @@ async fn network() {
     )
     .await;
     // The endpoint is what the platform serves on the listener that it was given.
-    let listener = ports.listeners.lock().expect("no test panics here").pop().expect("one per environment");
+    let inside_listeners = ports.listeners.lock().expect("no test panics here").pop();
+    let listener = inside_listeners.expect("one per environment").endpoint;
     listener.set_nonblocking(false).expect("a socket may block");
     let served = std::thread::Builder::new().spawn(move || {
         let (mut stream, _) = listener.accept().expect("the function connects");
@@ -317,7 +318,7 @@ impl apus_compute::EnvironmentPorts for Deaf {
         Arc::new(Self)
     }
 
-    fn serve_endpoint(&self, _: TcpListener) {}
+    fn serve_endpoint(&self, _: apus_compute::InsideListeners) {}
 }
 
 impl apus_compute::LineSink for Deaf {

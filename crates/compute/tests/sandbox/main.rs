@@ -4,12 +4,14 @@
 
 mod api;
 mod cycles;
+mod egress;
 mod freezing;
 mod hostile;
 mod hostile_table;
 mod isolation;
 mod leftovers;
 mod life;
+mod nodejs;
 mod rig;
 mod rootless;
 
@@ -34,6 +36,8 @@ fn main() {
     trials.extend(isolation::trials());
     trials.extend(hostile::trials());
     trials.extend(api::trials());
+    trials.extend(egress::trials());
+    trials.extend(nodejs::trials());
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());

@@ -60,6 +60,7 @@ impl Rig {
             variables: Vec::new(),
             code_dir,
             layer_dirs: Vec::new(),
+            egress: apus_compute::Egress::AsConfigured,
             log_group: format!("/aws/lambda/{name}"),
             ports: Arc::new(Ports::default()),
         })
@@ -127,6 +128,11 @@ impl Rig {
         };
         let inside = self.processes();
         inside.iter().filter_map(parent).find(|parent| !inside.contains(parent)).expect("something runs")
+    }
+
+    /// The processes of this platform's way out.
+    pub(crate) fn egress_processes(&self) -> Vec<i32> {
+        egress_processes(&self.directory.join("run"))
     }
 
     /// Processes, control groups and mounts of this platform.
@@ -225,7 +231,7 @@ pub(crate) fn directory(name: &str) -> PathBuf {
 /// Keeps what environments hand out.
 #[derive(Default)]
 pub(crate) struct Ports {
-    pub(crate) listeners: Mutex<Vec<std::net::TcpListener>>,
+    pub(crate) listeners: Mutex<Vec<apus_compute::InsideListeners>>,
     pub(crate) lines: Arc<Lines>,
 }
 
@@ -273,8 +279,8 @@ impl EnvironmentPorts for Ports {
         self.lines.clone()
     }
 
-    fn serve_endpoint(&self, listener: std::net::TcpListener) {
-        self.listeners.lock().expect("no test panics here").push(listener);
+    fn serve_endpoint(&self, inside: apus_compute::InsideListeners) {
+        self.listeners.lock().expect("no test panics here").push(inside);
     }
 }
 
@@ -356,6 +362,17 @@ pub(crate) fn processes(run_dir: &Path) -> Vec<i32> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The processes of a platform's way out.
+pub(crate) fn egress_processes(run_dir: &Path) -> Vec<i32> {
+    let line = format!("__egress\0{}\0", run_dir.display());
+    let pids = std::fs::read_dir("/proc").expect("there is /proc").flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|found| found.ends_with(line.as_bytes()))
+        })
+        .collect()
 }
 
 /// What is left of a platform: there must be nothing.

@@ -1,7 +1,6 @@
 //! Lambda on the memory store, in a simulated world where functions are closures and roles are always there.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use apus_compute::driver::SandboxSpec;
 use apus_compute::driver::fake::{FakeDriver, FakeReply};
 use apus_compute::exchange::Invocation;
-use apus_compute::{Compute, PoolLimits};
+use apus_compute::{Compute, InsideListeners, PoolLimits};
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
@@ -53,7 +52,7 @@ impl Authorizer for DenyAll {
 struct NoSockets;
 
 impl EndpointServer for NoSockets {
-    fn serve(&self, _: TcpListener, _: &str) {}
+    fn serve(&self, _: InsideListeners, _: &str) {}
 }
 
 impl LogSink for NoSockets {

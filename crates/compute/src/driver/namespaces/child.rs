@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -18,7 +18,7 @@ use super::cgroups::Entrance;
 use super::message::Signal;
 use super::mounts::{self, Step, at};
 use super::network::{self, Network};
-use super::{architecture, identity, packet, seccomp};
+use super::{architecture, identity, interface, packet, seccomp};
 use crate::driver::SandboxSpec;
 
 /// Open files of a sandbox's program, as on AWS.
@@ -96,13 +96,13 @@ fn live(birth: &Birth<'_>) -> ! {
         Ok(program) => program,
         Err((why, entrypoint)) => fail(birth, why, entrypoint),
     };
-    let listeners = [birth.network.runtime_api.as_fd(), birth.network.endpoint.as_fd()];
-    if packet::send(&birth.control, &Signal::Ready, &listeners).is_err() {
+    let outlets = birth.network.outlets();
+    if packet::send(&birth.control, &Signal::Ready, &outlets).is_err() {
         exit(STATUS_FAILED);
     }
     // The listeners must end with the platform's copies, and the output with the program's.
-    for descriptor in [0, 1, 2, listeners[0].as_raw_fd(), listeners[1].as_raw_fd(), birth.output.as_raw_fd()]
-    {
+    let outlets = outlets.iter().map(AsRawFd::as_raw_fd);
+    for descriptor in outlets.chain([0, 1, 2, birth.output.as_raw_fd()]) {
         close(descriptor);
     }
     let wait_status = reap_until(program);
@@ -144,6 +144,9 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
     }
     keep_only(birth);
     at(|| "join the network namespace".into(), network::join(&birth.network.namespace))?;
+    if birth.spec.egress {
+        at(|| "open the way out".into(), interface::open_way_out())?;
+    }
     mounts::enter(birth.root_mount_point, &birth.spec.root, birth.scratch)?;
     at(|| "name the host".into(), rustix::system::sethostname(b"sandbox"))?;
     // SAFETY: only the view of control groups changes, for this process and those to come.
@@ -165,14 +168,13 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
 fn keep_only(birth: &Birth<'_>) {
     let mut kept = vec![
         birth.network.namespace.as_raw_fd(),
-        birth.network.runtime_api.as_raw_fd(),
-        birth.network.endpoint.as_raw_fd(),
         birth.control.as_raw_fd(),
         birth.output.as_raw_fd(),
         birth.input.as_raw_fd(),
         birth.life.as_raw_fd(),
     ];
     kept.extend(birth.scratch.map(|scratch| scratch.as_raw_fd()));
+    kept.extend(birth.network.outlets().iter().map(AsRawFd::as_raw_fd));
     kept.sort_unstable();
     let mut from = 0;
     for descriptor in kept {

@@ -3,12 +3,13 @@
 
 use minicbor::{Decode, Encode};
 
+use super::network::NetworkPlan;
 use crate::driver::SandboxSpec;
 
 /// The longest packet: a specification is a few kilobytes, its variables at most four.
 pub(super) const PACKET_BYTES_MAX: usize = 128 * 1024;
 /// The most descriptors beside a packet.
-pub(super) const DESCRIPTORS_MAX: usize = 4;
+pub(super) const DESCRIPTORS_MAX: usize = 8;
 
 /// The first packet from the platform: how this spawner works.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -22,14 +23,11 @@ pub(super) struct Hello {
     /// The user and group of slot 0.
     #[n(2)]
     pub uid_base: u32,
-    /// The port of the Runtime API inside sandboxes.
+    /// What network namespaces are furnished with.
     #[n(3)]
-    pub runtime_api_port: u16,
-    /// The port of the platform's endpoint inside sandboxes.
-    #[n(4)]
-    pub endpoint_port: u16,
+    pub network: NetworkPlan,
     /// How many network namespaces are kept ready.
-    #[n(5)]
+    #[n(4)]
     pub networks_ready: u32,
     /// Whether the spawner has no privileges on the host, and gives itself a world in which it has.
     #[n(6)]
@@ -95,7 +93,7 @@ pub(super) enum Report {
 /// From a sandbox's first process to the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) enum Signal {
-    /// The sandbox stands. Beside it: the listeners of the Runtime API and of the platform's endpoint.
+    /// The sandbox stands. Beside it: the outlets of its network.
     #[n(0)]
     Ready,
     /// The sandbox could not be built.

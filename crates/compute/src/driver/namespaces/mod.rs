@@ -7,20 +7,22 @@ mod cgroups;
 mod child;
 mod identity;
 mod instance;
+pub(crate) mod interface;
 mod link;
 mod message;
 mod mounts;
 mod network;
 mod output_pipe;
-mod packet;
+pub(crate) mod packet;
 mod sandbox;
 mod scratch;
-mod seccomp;
+pub(crate) mod seccomp;
 mod spawner;
-mod watched;
+pub(crate) mod watched;
 
 use std::fs::{self, File};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,7 +32,10 @@ use apus_env::Env;
 use self::cgroups::Groups;
 use self::link::Link;
 use self::message::Hello;
+use self::network::NetworkPlan;
 use super::{BoxFuture, Driver, Level, Sandbox, SandboxSpec, StartError, Wiring};
+use crate::egress::link::{Egress, EgressConfig};
+use crate::egress::rules::EgressRules;
 
 pub(crate) use self::cgroups::Layout;
 pub(crate) use self::child::landlock_version;
@@ -39,6 +44,8 @@ pub use self::spawner::{SPAWNER_ARGUMENT, spawner_main};
 
 /// The port of the Runtime API inside a sandbox, as on AWS.
 pub const RUNTIME_API_PORT: u16 = 9001;
+/// The port at which the platform's endpoint speaks TLS inside a sandbox, and the one if that is taken.
+pub const SECURE_PORTS: [u16; 2] = [443, 4443];
 /// Network namespaces that are kept ready, unless told otherwise.
 pub const NETWORKS_READY: u32 = 4;
 /// The user of the first sandbox, unless told otherwise: beyond what hosts give to people and services.
@@ -65,6 +72,14 @@ pub struct NamespaceConfig {
     pub rootless: bool,
     /// Whether a function never has more of the processors than its memory buys, even when they are idle.
     pub hard_cpu_limits: bool,
+    /// Ports on which the platform listens outside.
+    pub platform_ports: Vec<u16>,
+    /// Names that are the platform inside, with all beneath them.
+    pub names: Vec<String>,
+    /// An address at which the platform is reached inside, as outside.
+    pub public_address: Option<Ipv4Addr>,
+    /// Where sandboxes that may leave can go; none has a way out without.
+    pub egress: Option<EgressRules>,
 }
 
 impl NamespaceConfig {
@@ -79,6 +94,21 @@ impl NamespaceConfig {
             networks_ready: NETWORKS_READY,
             rootless: !rustix::process::geteuid().is_root(),
             hard_cpu_limits: false,
+            platform_ports: vec![endpoint_port],
+            names: Vec::new(),
+            public_address: None,
+            egress: None,
+        }
+    }
+
+    fn network(&self) -> NetworkPlan {
+        let secure = SECURE_PORTS.into_iter().find(|port| *port != self.endpoint_port);
+        NetworkPlan {
+            runtime_api_port: RUNTIME_API_PORT,
+            endpoint_port: self.endpoint_port,
+            secure_port: secure.unwrap_or(SECURE_PORTS[0]),
+            public_address: self.public_address.map(Ipv4Addr::to_bits),
+            way_out: self.egress.is_some(),
         }
     }
 }
@@ -91,7 +121,16 @@ pub struct NamespaceDriver {
     groups: Groups,
     /// Held by this process and, the second, by the spawner: the next instance waits until both are gone.
     locks: [File; 2],
+    surroundings: Surroundings,
     spawner: Mutex<Spawner>,
+}
+
+/// What sandboxes have around them.
+#[derive(Clone)]
+struct Surroundings {
+    names: Arc<[String]>,
+    /// The process that serves devices, and the rules that it is given for each.
+    way_out: Option<(Arc<Egress>, EgressRules)>,
 }
 
 struct Spawner {
@@ -121,15 +160,25 @@ impl NamespaceDriver {
             root_mount_point: text(&mount_point)?,
             cgroup_name: name,
             uid_base: config.uid_base,
-            runtime_api_port: RUNTIME_API_PORT,
-            endpoint_port: config.endpoint_port,
+            network: config.network(),
             networks_ready: config.networks_ready,
             rootless: config.rootless,
             hard_cpu_limits: config.hard_cpu_limits,
         };
         let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
         let spawner = Mutex::new(Spawner { link, process, stopped: false });
-        Ok(Self { env, config, hello, groups, locks, spawner })
+        let way_out = config.egress.clone().map(|rules| {
+            let platform_ports = config.platform_ports.clone();
+            let user = rustix::process::geteuid().is_root().then(|| config.uid_base - 1);
+            let program = config.spawner_program.clone();
+            let egress = Egress::new(
+                &env,
+                EgressConfig { program, run_dir: config.run_dir.clone(), user, platform_ports },
+            );
+            (Arc::new(egress), rules)
+        });
+        let surroundings = Surroundings { names: config.names.clone().into(), way_out };
+        Ok(Self { env, config, hello, groups, locks, surroundings, spawner })
     }
 
     /// The living spawner: another one, if it died.
@@ -167,7 +216,7 @@ impl Driver for NamespaceDriver {
         spec: SandboxSpec,
         wiring: Wiring,
     ) -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>> {
-        Box::pin(async { sandbox::start(self.link()?, spec, wiring).await })
+        Box::pin(async { sandbox::start(self.link()?, self.surroundings.clone(), spec, wiring).await })
     }
 
     fn is_short_of_memory(&self) -> bool {
@@ -183,6 +232,9 @@ impl Driver for NamespaceDriver {
             };
             link.end().await;
             let _ = self.spawner().process.wait();
+            if let Some((egress, _)) = &self.surroundings.way_out {
+                egress.stop().await;
+            }
         })
     }
 }

@@ -13,7 +13,7 @@ use rustix::net::{
 use super::message::{DESCRIPTORS_MAX, PACKET_BYTES_MAX};
 
 /// A connected pair, closed on execution.
-pub(super) fn pair(flags: rustix::net::SocketFlags) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pair(flags: rustix::net::SocketFlags) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::SEQPACKET,
@@ -23,7 +23,7 @@ pub(super) fn pair(flags: rustix::net::SocketFlags) -> io::Result<(OwnedFd, Owne
 }
 
 /// Sends one value and copies of the descriptors.
-pub(super) fn send<T: Encode<()>>(socket: impl AsFd, value: &T, beside: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send<T: Encode<()>>(socket: impl AsFd, value: &T, beside: &[BorrowedFd<'_>]) -> io::Result<()> {
     let bytes = minicbor::to_vec(value).map_err(io::Error::other)?;
     if bytes.len() > PACKET_BYTES_MAX {
         return Err(io::Error::new(
@@ -41,7 +41,7 @@ pub(super) fn send<T: Encode<()>>(socket: impl AsFd, value: &T, beside: &[Borrow
 }
 
 /// Receives one value and the descriptors beside it; `None` when the other side is gone.
-pub(super) fn receive<T>(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(T, Vec<OwnedFd>)>>
+pub(crate) fn receive<T>(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(T, Vec<OwnedFd>)>>
 where
     T: for<'b> Decode<'b, ()>,
 {

@@ -12,17 +12,23 @@ use tokio::sync::watch;
 use super::cgroups::{Group, MemoryPeak};
 use super::link::{Ended, Entry, Link};
 use super::message::{PACKET_BYTES_MAX, Request, Signal};
+use super::network::Outlets;
 use super::output_pipe::OutputPipe;
-use super::packet;
 use super::watched::watched;
+use super::{Surroundings, packet};
+use crate::dns::{self, Zone};
 use crate::driver::{BoxFuture, Exit, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::runtime_api;
+use crate::spec::InsideListeners;
 
 pub(super) async fn start(
     link: Arc<Link>,
-    spec: SandboxSpec,
+    around: Surroundings,
+    mut spec: SandboxSpec,
     wiring: Wiring,
 ) -> Result<Arc<dyn Sandbox>, StartError> {
+    spec.egress &= around.way_out.is_some();
+    let egress = spec.egress;
     let host = |error: io::Error| StartError::Host(error.to_string());
     let (control, their_control) = packet::pair(SocketFlags::empty()).map_err(host)?;
     rustix::io::ioctl_fionbio(&control, true).map_err(|error| host(error.into()))?;
@@ -51,13 +57,34 @@ pub(super) async fn start(
     }
     drop((their_control, their_pipe));
 
-    let listeners = sandbox.standing(&control).await?;
+    let outlets = sandbox.standing(&control).await?;
     link.env.spawn("sandbox output", output.pump());
-    let [runtime_api, endpoint] = <[OwnedFd; 2]>::try_from(listeners)
-        .map_err(|_| StartError::Host("the sandbox passed out too few listeners".into()))?;
-    let runtime_api = tokio::net::TcpListener::from_std(runtime_api.into()).map_err(host)?;
+    let outlets = Outlets::sort(outlets)
+        .ok_or_else(|| StartError::Host("the sandbox passed out too few descriptors".into()))?;
+    let runtime_api = tokio::net::TcpListener::from_std(outlets.runtime_api.into()).map_err(host)?;
     link.env.spawn("runtime api", runtime_api::serve(link.env.clone(), runtime_api, wiring.exchange));
-    (wiring.serve_endpoint)(endpoint.into());
+
+    let (flag, has_ended) = watch::channel(false);
+    let dns_udp = tokio::net::UdpSocket::from_std(outlets.dns_udp.into()).map_err(host)?;
+    let dns_tcp = tokio::net::TcpListener::from_std(outlets.dns_tcp.into()).map_err(host)?;
+    let zone = Zone { platform: around.names, forwards: egress };
+    let resolver = dns::serve(link.env.clone(), zone, dns_udp, dns_tcp, has_ended.clone());
+    link.env.spawn("sandbox resolver", resolver);
+    let way_out = match (around.way_out, outlets.way_out) {
+        (Some((process, rules)), Some(device)) if egress => Some(process.attach(rules, device)),
+        _ => None,
+    };
+    // The sockets are what keeps its network.
+    let mut ended = sandbox.ended.clone();
+    link.env.spawn("sandbox network", async move {
+        let _ = ended.wait_for(Option::is_some).await;
+        drop((flag, way_out));
+    });
+    (wiring.serve_endpoint)(InsideListeners {
+        endpoint: outlets.endpoint.into(),
+        secure: outlets.secure.into(),
+        ended: has_ended,
+    });
     Ok(sandbox)
 }
 

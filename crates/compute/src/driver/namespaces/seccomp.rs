@@ -138,7 +138,7 @@ const fn refuse(errno: i32) -> sock_filter {
 }
 
 /// The filter, assembled once per spawner.
-pub(super) fn filter() -> Vec<sock_filter> {
+pub(crate) fn filter() -> Vec<sock_filter> {
     let mut rules: Vec<(u32, Rule)> = RULES.iter().map(|(number, rule)| (*number as u32, *rule)).collect();
     rules.sort_by_key(|(number, _)| *number);
     let mut program = vec![
@@ -197,7 +197,7 @@ fn leaf(rule: Rule) -> Vec<sock_filter> {
 }
 
 /// Binds the filter to this process for good; `no_new_privs` must be set.
-pub(super) fn install(filter: &[sock_filter]) -> io::Result<()> {
+pub(crate) fn install(filter: &[sock_filter]) -> io::Result<()> {
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
     // SAFETY: `program` and the instructions that it points to outlive the call, which copies them.
     let result = unsafe {

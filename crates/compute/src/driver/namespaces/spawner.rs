@@ -19,6 +19,7 @@ use super::network::{Network, NetworkMaker};
 use super::scratch::Scratch;
 use super::{identity, packet, seccomp};
 use crate::driver::SandboxSpec;
+use crate::egress::{self, EGRESS_ARGUMENT};
 
 /// The name under which the platform's program starts a spawner: its first argument.
 pub const SPAWNER_ARGUMENT: &str = "__spawner";
@@ -29,11 +30,13 @@ const TOKEN_PLATFORM: u64 = 0;
 /// How long a memory limit may stay raised after the scratch space that raised it was given back.
 const LOWERING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Runs the spawner if these are its arguments, and then never returns. The first thing in `main`, before any
+/// Runs the spawner, or the way out of sandboxes, if these are its arguments, and then never returns. The first thing in `main`, before any
 /// thread is started.
 pub fn spawner_main(mut arguments: impl Iterator<Item = String>) {
-    if arguments.nth(1).as_deref() != Some(SPAWNER_ARGUMENT) {
-        return;
+    match arguments.nth(1).as_deref() {
+        Some(SPAWNER_ARGUMENT) => {}
+        Some(EGRESS_ARGUMENT) => std::process::exit(egress::process::run()),
+        _ => return,
     }
     // SAFETY: by contract, descriptor 0 is the socket to the platform, and nothing else in this process, which
     // has just begun, owns it.
@@ -99,7 +102,7 @@ impl Spawner {
         epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
         let (life, life_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         Ok(Self {
-            networks: NetworkMaker::new(hello.runtime_api_port, hello.endpoint_port)?,
+            networks: NetworkMaker::new(hello.network.clone())?,
             networks_ready: Vec::new(),
             networks_wanted: hello.networks_ready as usize,
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,

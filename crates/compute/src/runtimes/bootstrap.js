@@ -1,0 +1,235 @@
+'use strict';
+// Runs a handler: takes events from the Runtime API, leaves responses there. Handlers may be of CommonJS or
+// modules, return promises or call back.
+
+const http = require('http');
+const path = require('path');
+const { existsSync } = require('fs');
+const { format } = require('util');
+const { pathToFileURL } = require('url');
+
+const API = '/2018-06-01/runtime/';
+const [HOST, PORT] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const EXTENSIONS = ['', '.js', '.mjs', '.cjs'];
+
+// What the platform keeps open between calls does not keep the function's event loop from being empty.
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+let requestId = '';
+
+function exchange(method, where, body, headers = {}, using = agent) {
+  return new Promise((resolve, reject) => {
+    const length = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    const options = { method, host: HOST, port: PORT, path: API + where, agent: using, headers: { ...length, ...headers } };
+    const request = http.request(options, (response) => {
+      const parts = [];
+      response.on('data', (part) => parts.push(part));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+      response.on('error', reject);
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+// A fault of the function's packaging, which has a name of its own.
+class Fault extends Error {
+  constructor(kind, message, trace) {
+    super(message);
+    this.name = kind;
+    if (trace) this.stack = trace;
+  }
+}
+
+function describe(error) {
+  if (error instanceof Error || (error && typeof error === 'object' && 'stack' in error && 'message' in error)) {
+    return {
+      errorType: String(error.name || 'Error'),
+      errorMessage: String(error.message),
+      trace: String(error.stack || '').split('\n'),
+    };
+  }
+  return { errorType: typeof error, errorMessage: format(error), trace: [] };
+}
+
+function tell(where, error, using) {
+  const report = describe(error);
+  const headers = { 'Lambda-Runtime-Function-Error-Type': report.errorType.replace(/[^\x20-\x7e]/g, '?') };
+  return exchange('POST', where, JSON.stringify(report), headers, using);
+}
+
+// Lines of the console bear the time, the invocation and a level, as on AWS.
+function nameLines() {
+  const levels = { debug: 'DEBUG', log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', trace: 'TRACE' };
+  for (const [method, level] of Object.entries(levels)) {
+    console[method] = (...values) => {
+      const text = format(...values).replace(/\n/g, '\r');
+      process.stdout.write(`${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${text}\n`);
+    };
+  }
+}
+
+function resolve(root, name) {
+  const file = path.resolve(root, name);
+  return EXTENSIONS.map((extension) => file + extension).find((candidate) => existsSync(candidate) && path.extname(candidate) !== '');
+}
+
+async function loadModule(root, name) {
+  const file = resolve(root, name);
+  if (file === undefined) {
+    try {
+      // From a layer.
+      return require(require.resolve(name, { paths: [root, ...(process.env.NODE_PATH || '').split(':')] }));
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error;
+      throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${name}'`);
+    }
+  }
+  if (file.endsWith('.mjs')) return import(pathToFileURL(file).href);
+  try {
+    return require(file);
+  } catch (error) {
+    if (error.code !== 'ERR_REQUIRE_ESM' && error.code !== 'ERR_REQUIRE_ASYNC_MODULE' && !isModuleSyntax(file, error)) throw error;
+    return import(pathToFileURL(file).href);
+  }
+}
+
+// A package that says that it is of modules is one, whatever an older Node makes of it.
+function isModuleSyntax(file, error) {
+  if (!(error instanceof SyntaxError)) return false;
+  for (let directory = path.dirname(file); ; directory = path.dirname(directory)) {
+    const manifest = path.join(directory, 'package.json');
+    if (existsSync(manifest)) return require(manifest).type === 'module';
+    if (directory === path.dirname(directory)) return false;
+  }
+}
+
+async function load(root, handler) {
+  const slash = handler.lastIndexOf('/') + 1;
+  const dot = handler.indexOf('.', slash);
+  if (dot <= slash) throw new Fault('Runtime.MalformedHandlerName', `Bad handler '${handler}'`);
+  const [name, member] = [handler.slice(0, dot), handler.slice(dot + 1)];
+  let loaded;
+  try {
+    loaded = await loadModule(root, name);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Fault('Runtime.UserCodeSyntaxError', String(error), error.stack);
+    if (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND') {
+      throw new Fault('Runtime.ImportModuleError', String(error), error.stack);
+    }
+    throw error;
+  }
+  const find = (from) => member.split('.').reduce((found, part) => (found === undefined || found === null ? undefined : found[part]), from);
+  const found = find(loaded) ?? find(loaded.default);
+  if (found === undefined) throw new Fault('Runtime.HandlerNotFound', `${handler} is undefined or not exported`);
+  if (typeof found !== 'function') throw new Fault('Runtime.HandlerNotFound', `${handler} is not a function`);
+  return found;
+}
+
+function contextOf(headers, settle) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const read = (name) => (headers[name] ? JSON.parse(headers[name]) : undefined);
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    clientContext: read('lambda-runtime-client-context'),
+    identity: read('lambda-runtime-cognito-identity'),
+    tenantId: headers['lambda-runtime-aws-tenant-id'],
+    getRemainingTimeInMillis: () => Math.max(deadline - Date.now(), 0),
+    done: (error, result) => settle(error, result),
+    fail: (error) => settle(error ?? 'handled'),
+    succeed: (result) => settle(null, result),
+  };
+}
+
+// Calls the handler and waits for its promise, its callback, or an empty event loop, which answers null.
+function run(handler, event, headers) {
+  return new Promise((resolve, reject) => {
+    let answer;
+    const finish = () => {
+      process.removeListener('beforeExit', finish);
+      if (answer === undefined) resolve(null);
+      else if (answer.error !== undefined && answer.error !== null) reject(answer.error);
+      else resolve(answer.result);
+    };
+    const settle = (error, result) => {
+      answer = answer ?? { error, result };
+      if (!context.callbackWaitsForEmptyEventLoop || (error !== undefined && error !== null)) finish();
+    };
+    const context = contextOf(headers, settle);
+    process.on('beforeExit', finish);
+    const fail = (error) => {
+      process.removeListener('beforeExit', finish);
+      reject(error);
+    };
+    try {
+      const returned = handler(event, context, settle);
+      if (returned && typeof returned.then === 'function') {
+        returned.then((result) => {
+          process.removeListener('beforeExit', finish);
+          resolve(result);
+        }, fail);
+      }
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+function encode(result) {
+  try {
+    return JSON.stringify(result === undefined ? null : result) ?? 'null';
+  } catch (error) {
+    throw new Fault('Runtime.MarshalError', `Unable to stringify response body as json: ${error.message}`);
+  }
+}
+
+async function handleOne(handler) {
+  const { status, headers, body } = await exchange('GET', 'invocation/next');
+  if (status !== 200) throw new Error(`the platform gives no invocation: status ${status}`);
+  requestId = headers['lambda-runtime-aws-request-id'];
+  if (headers['lambda-runtime-trace-id']) process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
+  const where = `invocation/${requestId}/`;
+  let response;
+  try {
+    response = encode(await run(handler, JSON.parse(body.toString()), headers));
+  } catch (error) {
+    console.error('Invoke Error', JSON.stringify(describe(error)));
+    await tell(`${where}error`, error);
+    return;
+  }
+  await exchange('POST', `${where}response`, response);
+}
+
+// What nobody caught ends the environment, and is the answer to the invocation that was under way.
+function end(kind, status) {
+  return async (error) => {
+    const fault = kind === undefined ? error : new Fault(kind, String(error), error && error.stack);
+    console.error(kind ?? 'Uncaught Exception', JSON.stringify(describe(fault)));
+    // The connection of the runtime may be waiting for its next invocation.
+    await tell(requestId === '' ? 'init/error' : `invocation/${requestId}/error`, fault, false).catch(() => {});
+    process.exit(status);
+  };
+}
+
+async function main() {
+  nameLines();
+  process.on('uncaughtException', end(undefined, 129));
+  process.on('unhandledRejection', end('Runtime.UnhandledPromiseRejection', 128));
+  let handler;
+  try {
+    handler = await load(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
+  } catch (error) {
+    console.error('Uncaught Exception', JSON.stringify(describe(error)));
+    await tell('init/error', error);
+    process.exit(1);
+  }
+  for (;;) await handleOne(handler);
+}
+
+main();
