@@ -4,5 +4,6 @@
 
 mod endpoint;
 mod http_endpoints;
+mod letters;
 pub mod sweep;
 pub mod wiring;

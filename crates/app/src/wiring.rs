@@ -1,5 +1,6 @@
 //! Which services there are, and what each is given. Adding a service is a line in [`services`].
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use apus_authority::ServerConfig;
@@ -14,6 +15,7 @@ use apus_store::{Key, Keyspace, Store, StoreError};
 
 use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
 use crate::http_endpoints::HttpEndpoints;
+use crate::letters::LetterDir;
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct Foundation {
     pub iam: Mode,
     /// The URL that clients and functions reach the instance at, without a trailing slash.
     pub base_url: String,
+    /// Where mails and text messages are kept for people to read.
+    pub letter_dir: PathBuf,
     /// How sandboxes are served TLS, if they are.
     pub inside_tls: Option<InsideTls>,
 }
@@ -127,6 +131,7 @@ fn services(
         lease: lease.clone(),
         outbox: outbox.clone(),
         endpoints: Arc::new(HttpEndpoints::new(env.clone())),
+        letters: Arc::new(LetterDir::new(env.clone(), on.letter_dir.clone())),
         base_url: on.base_url.clone(),
     });
     Ok(vec![

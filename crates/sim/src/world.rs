@@ -171,6 +171,7 @@ impl World {
             lambda: LambdaConfig::new(self.scratch.code_dir(), BASE_URL),
             iam: Mode::Enforce,
             base_url: BASE_URL.to_owned(),
+            letter_dir: self.scratch.code_dir().join("outgoing"),
             inside_tls: None,
         };
         match self.simulator.run(wiring::start_under(foundation, hold)) {

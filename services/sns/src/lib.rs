@@ -2,6 +2,8 @@
 //!
 //! [`service`] is the registration table: read it first.
 
+mod certificates;
+mod confirm;
 mod deliver;
 mod delivery_policy;
 mod endpoint;
@@ -13,10 +15,14 @@ mod operations;
 mod page;
 mod permissions;
 mod publishing;
+mod signing;
 mod store;
 mod subscription;
 mod tags;
+mod targets;
+mod text_message;
 mod topic;
+mod turns;
 
 use std::sync::Arc;
 
@@ -26,7 +32,8 @@ use apus_model_sns::SERVICE;
 use apus_schema::ServiceError;
 use apus_store::Store;
 
-pub use crate::endpoint::{Endpoints, Post};
+use crate::certificates::Certificates;
+pub use crate::endpoint::{Carrier, Endpoints, Letter, Letters, Post};
 use crate::errors::Failure;
 use crate::operations::{
     add_permission, confirm_subscription, create_topic, delete_topic, get_subscription_attributes,
@@ -34,8 +41,10 @@ use crate::operations::{
     list_topics, publish, publish_batch, remove_permission, set_subscription_attributes,
     set_topic_attributes, subscribe, tag_resource, unsubscribe, untag_resource,
 };
+use crate::signing::Signer;
 use crate::store::{Place, TopicRecord};
 use crate::topic::TopicId;
+use crate::turns::Turns;
 
 /// As whom SNS calls its targets.
 const PRINCIPAL: &str = "sns.amazonaws.com";
@@ -47,6 +56,9 @@ pub(crate) struct Sns {
     lease: Lease,
     outbox: Outbox,
     endpoints: Arc<dyn Endpoints>,
+    letters: Arc<dyn Letters>,
+    signer: Arc<Signer>,
+    turns: Turns,
     /// The URL that subscribers reach the platform at, without a trailing slash.
     base_url: String,
 }
@@ -85,14 +97,19 @@ pub struct Foundation {
     pub outbox: Outbox,
     /// How it reaches endpoints outside.
     pub endpoints: Arc<dyn Endpoints>,
+    /// Where it keeps what is meant for people.
+    pub letters: Arc<dyn Letters>,
     /// The URL that subscribers reach the platform at, without a trailing slash.
     pub base_url: String,
 }
 
 /// The service on that foundation.
 pub fn service(on: Foundation) -> Service {
-    let Foundation { env, store, lease, outbox, endpoints, base_url } = on;
-    Service::of(&SERVICE, Sns { env, store, lease, outbox, endpoints, base_url })
+    let Foundation { env, store, lease, outbox, endpoints, letters, base_url } = on;
+    let signer = Arc::new(Signer::new(env.clone(), store.clone(), base_url.clone()));
+    let certificates = Certificates(Arc::clone(&signer));
+    let turns = Turns::default();
+    Service::of(&SERVICE, Sns { env, store, lease, outbox, endpoints, letters, signer, turns, base_url })
         .operation(add_permission::ACCESS, add_permission::add_permission)
         .operation(confirm_subscription::ACCESS, confirm_subscription::confirm_subscription)
         .operation(create_topic::ACCESS, create_topic::create_topic)
@@ -123,7 +140,9 @@ pub fn service(on: Foundation) -> Service {
         .operation(untag_resource::ACCESS, untag_resource::untag_resource)
         .step(fan_out::FAN_OUT, fan_out::fan_out)
         .step(fan_out::DELIVER, deliver::deliver)
-        .step(fan_out::CONFIRM, deliver::confirm)
+        .step(fan_out::CONFIRM, confirm::confirm)
+        .step(text_message::SEND, text_message::send)
+        .front(certificates)
         .resource_policies()
         .build()
 }

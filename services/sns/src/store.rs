@@ -7,11 +7,14 @@
 //! account region "sns" "count"        number what            → how many subscriptions (counters)
 //! account region "sns" "message"      number message         → MessageRecord, written once
 //! account region "sns" "fan"          number message         → FanRecord, until every subscription was looked at
-//! account region "sns" "pending"      number message subscription → nothing: a delivery that is not at its end
+//! account region "sns" "pending"      number message subscription → how often it failed: a delivery before its end
+//! account region "sns" "backlog"      number subscription → how many of those (a counter)
 //! account region "sns" "sequence"     number                 → a FIFO topic's counter
 //! account region "sns" "seen"         number scope id        → SeenRecord, what a FIFO topic took in five minutes
 //! account region "sns" "forget"       number when scope id   → when that is forgotten
 //! ```
+//!
+//! instance       "sns" "signing-key"                     → what notifications are signed with
 //!
 //! A topic's number is its own for ever: a topic made anew sees none of the old one's messages.
 //! Invariant: a message is there as long as it has a fan record or a pending delivery, and no longer.
@@ -92,19 +95,6 @@ pub(crate) struct MessageRecord {
 }
 
 impl MessageRecord {
-    /// A message of nobody's: what SNS itself has to say.
-    pub(crate) fn bare(text: String) -> Self {
-        let message = Message {
-            text,
-            subject: None,
-            is_structured: false,
-            attributes: std::collections::BTreeMap::new(),
-            group: None,
-            deduplication_id: None,
-        };
-        Self { message, published_at_micros: 0, sequence_number: None, deduplication_id: None }
-    }
-
     pub(crate) fn published_at(&self) -> Timestamp {
         Timestamp::from_micros(self.published_at_micros)
     }
@@ -207,6 +197,7 @@ impl Place {
             self.space.range(("subscription", name)),
             self.space.range(("endpoint", name)),
             self.space.range(("count", number)),
+            self.space.range(("backlog", number)),
             self.space.range(("sequence", number)),
             self.space.range(("seen", number)),
             self.space.range(("forget", number)),
@@ -230,8 +221,16 @@ impl Place {
         tx.put(&endpoint, id.as_bytes().to_vec());
     }
 
-    pub(crate) fn delete_subscription(&self, tx: &Tx, topic: &str, id: &str, record: &SubscriptionRecord) {
+    /// Deletes a subscription. What is under way to it ends as it comes up.
+    pub(crate) fn delete_subscription(
+        &self,
+        tx: &Tx,
+        (topic, number): (&str, u64),
+        id: &str,
+        record: &SubscriptionRecord,
+    ) {
         self.subscriptions().delete(tx, (topic, id));
+        tx.delete(&self.backlog_key(number, id));
         tx.delete(&self.endpoint_key(topic, record.protocol, &record.endpoint));
     }
 
@@ -389,30 +388,61 @@ impl Place {
         Ok(())
     }
 
-    /// Notes a delivery that is not at its end.
-    pub(crate) fn put_pending(&self, tx: &Tx, number: u64, message: &str, subscription: &str) {
-        tx.put(&self.pending_key(number, message, subscription), Vec::new());
+    /// How many deliveries to a subscription are not at their end.
+    pub(crate) async fn backlog(&self, tx: &Tx, number: u64, subscription: &str) -> Result<i64, StoreError> {
+        tx.counter(&self.backlog_key(number, subscription)).await
     }
 
-    pub(crate) async fn is_pending(
+    fn backlog_key(&self, number: u64, subscription: &str) -> Key {
+        self.space.key(("backlog", number, subscription))
+    }
+
+    /// Notes a delivery that is not at its end.
+    pub(crate) fn begin(&self, tx: &Tx, number: u64, message: &str, subscription: &str) {
+        self.put_failures(tx, number, message, subscription, 0);
+        tx.add(&self.backlog_key(number, subscription), 1);
+    }
+
+    /// Notes how often a delivery has failed.
+    pub(crate) fn put_failures(
         &self,
         tx: &Tx,
         number: u64,
         message: &str,
         subscription: &str,
-    ) -> Result<bool, StoreError> {
-        Ok(tx.get(&self.pending_key(number, message, subscription)).await?.is_some())
+        failures: u32,
+    ) {
+        tx.put(&self.pending_key(number, message, subscription), failures.to_be_bytes().to_vec());
+    }
+
+    /// How often a delivery has failed; nothing if it is at its end.
+    pub(crate) async fn failures(
+        &self,
+        tx: &Tx,
+        number: u64,
+        message: &str,
+        subscription: &str,
+    ) -> Result<Option<u32>, StoreError> {
+        let value = tx.get(&self.pending_key(number, message, subscription)).await?;
+        Ok(value.map(|bytes| bytes.as_ref().try_into().map_or(0, u32::from_be_bytes)))
     }
 
     /// A delivery is at its end.
     pub(crate) async fn end(
         &self,
         tx: &Tx,
+        topic: &str,
         number: u64,
         message: &str,
         subscription: &str,
     ) -> Result<(), StoreError> {
-        tx.delete(&self.pending_key(number, message, subscription));
+        if self.failures(tx, number, message, subscription).await?.is_some() {
+            tx.delete(&self.pending_key(number, message, subscription));
+            // Of a subscription that has ended the count is gone.
+            if self.subscription(tx, topic, subscription).await?.is_some() {
+                tx.add(&self.backlog_key(number, subscription), -1);
+            }
+        }
         if self.fan(tx, number, message).await?.is_none() {
             self.collect(tx, number, message).await?;
         }
@@ -442,6 +472,12 @@ pub(crate) struct StepPayload {
     pub(crate) message: String,
     #[n(3)]
     pub(crate) subscription: Option<String>,
+    /// How often the delivery had failed when this was left; a FIFO topic's attempts are counted by the outbox.
+    #[n(4)]
+    pub(crate) failures: u32,
+    /// The subscriber has too much before it: this goes to its dead letters at once.
+    #[n(5)]
+    pub(crate) gives_up: bool,
 }
 
 impl StepPayload {

@@ -24,38 +24,59 @@ pub(crate) enum Protocol {
     Lambda,
     #[n(2)]
     Http,
+    #[n(3)]
+    Https,
+    #[n(4)]
+    Email,
+    #[n(5)]
+    EmailJson,
+    #[n(6)]
+    Sms,
 }
 
 /// What SNS has and Apus has not.
-const NOT_SUPPORTED: [&str; 6] = ["https", "email", "email-json", "sms", "application", "firehose"];
+const NOT_SUPPORTED: [&str; 2] = ["application", "firehose"];
 
 impl Protocol {
+    const ALL: [Self; 7] =
+        [Self::Sqs, Self::Lambda, Self::Http, Self::Https, Self::Email, Self::EmailJson, Self::Sms];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Sqs => "sqs",
             Self::Lambda => "lambda",
             Self::Http => "http",
+            Self::Https => "https",
+            Self::Email => "email",
+            Self::EmailJson => "email-json",
+            Self::Sms => "sms",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, ParameterError> {
-        match text {
-            "sqs" => Ok(Self::Sqs),
-            "lambda" => Ok(Self::Lambda),
-            "http" => Ok(Self::Http),
-            other if NOT_SUPPORTED.contains(&other) => {
-                Err(ParameterError::NotSupported(format!("subscriptions of the protocol {other}")))
-            }
-            other => Err(ParameterError::plain(&format!(
-                "Amazon SNS does not support this protocol string: {other}"
-            ))),
+        if let Some(known) = Self::ALL.into_iter().find(|known| known.as_str() == text) {
+            return Ok(known);
         }
+        if NOT_SUPPORTED.contains(&text) {
+            return Err(ParameterError::NotSupported(format!("subscriptions of the protocol {text}")));
+        }
+        Err(ParameterError::plain(&format!("Amazon SNS does not support this protocol string: {text}")))
+    }
+
+    /// Whether it posts to endpoints outside, whose answers a delivery policy is about.
+    pub(crate) fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
+    /// Whether a subscriber is asked first, wherever it is.
+    pub(crate) fn asks(self) -> bool {
+        matches!(self, Self::Http | Self::Https | Self::Email | Self::EmailJson)
     }
 
     /// Whether only who has credentials may end such a subscription: those who get its messages read its link in
     /// them, and a queue's readers are not its owners.
     pub(crate) fn needs_owner(self) -> bool {
-        self != Self::Http
+        !self.asks()
     }
 
     /// Checks that the endpoint is one of this protocol, and one that the topic may have.
@@ -88,8 +109,8 @@ impl Protocol {
                     .filter(|arn: &Arn| arn.service == "lambda" && arn.resource.starts_with("function:"));
                 function.ok_or_else(|| ParameterError::plain("Lambda endpoint ARN"))?;
             }
-            Self::Http => {
-                let rest = endpoint.strip_prefix("http://");
+            Self::Http | Self::Https => {
+                let rest = endpoint.strip_prefix(self.as_str()).and_then(|rest| rest.strip_prefix("://"));
                 let rest =
                     rest.ok_or_else(|| ParameterError::plain("Endpoint must match the specified protocol"))?;
                 let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -98,9 +119,26 @@ impl Protocol {
                     return Err(ParameterError::because("Endpoint", "it is not a valid URL"));
                 }
             }
+            Self::Email | Self::EmailJson => {
+                let parts =
+                    endpoint.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
+                if parts.is_none() || endpoint.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                    return Err(ParameterError::plain("Email address"));
+                }
+            }
+            Self::Sms if !is_phone_number(endpoint) => {
+                return Err(ParameterError::plain(&format!("Invalid SMS endpoint: {endpoint}")));
+            }
+            Self::Sms => {}
         }
         Ok(())
     }
+}
+
+/// A number as E.164 has it: a plus, and up to fifteen digits.
+pub(crate) fn is_phone_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (4..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What a filter policy looks at.
@@ -194,15 +232,16 @@ impl SubscriptionAttributes {
             }
             "RawMessageDelivery" => {
                 let on = boolean(name, value)?;
-                if on && protocol == Protocol::Lambda {
-                    let reason = "Delivery protocol [lambda] does not support raw message delivery.";
+                if on && protocol != Protocol::Sqs && !protocol.is_http() {
+                    let name = protocol.as_str();
+                    let reason = format!("Delivery protocol [{name}] does not support raw message delivery.");
                     return Err(ParameterError::plain(&format!("RawMessageDelivery: {reason}")));
                 }
                 self.is_raw = on;
             }
             "RedrivePolicy" if value.is_empty() => self.dead_letter = None,
             "RedrivePolicy" => self.dead_letter = Some(dead_letter(value, topic)?),
-            "DeliveryPolicy" if protocol != Protocol::Http => {
+            "DeliveryPolicy" if !protocol.is_http() => {
                 let reason =
                     format!("Delivery protocol [{}] does not support delivery policies.", protocol.as_str());
                 return Err(ParameterError::plain(&format!("DeliveryPolicy: {reason}")));
@@ -288,6 +327,15 @@ mod tests {
             ("lambda", "arn:aws:sqs:us-east-1:000000000000:q", "t", false),
             ("http", "http://localhost:8080/x", "t", true),
             ("http", "https://localhost/x", "t", false),
+            ("https", "https://localhost/x", "t", true),
+            ("https", "http://localhost/x", "t", false),
+            ("email", "bird@example.test", "t", true),
+            ("email-json", "bird@example.test", "t", true),
+            ("email", "bird", "t", false),
+            ("email", "a b@example.test", "t", false),
+            ("email", "bird@example.test", "t.fifo", false),
+            ("sms", "+4915112345678", "t", true),
+            ("sms", "my number", "t", false),
             ("http", "http://", "t", false),
             ("http", "http://a b/", "t", false),
             ("http", "http://localhost/x", "t.fifo", false),
@@ -295,7 +343,7 @@ mod tests {
             let checked = Protocol::parse(protocol).expect("a protocol").check(endpoint, &topic(topic_name));
             assert_eq!(checked.is_ok(), fine, "{protocol} {endpoint} {topic_name}: {checked:?}");
         }
-        assert!(matches!(Protocol::parse("email"), Err(ParameterError::NotSupported(_))));
+        assert!(matches!(Protocol::parse("firehose"), Err(ParameterError::NotSupported(_))));
         assert!(matches!(Protocol::parse("pigeon"), Err(ParameterError::Invalid(_))));
     }
 

@@ -228,6 +228,16 @@ impl TopicAttributes {
         })
     }
 
+    /// What notifications are signed by, also where nobody chose.
+    pub(crate) fn effective_signature_version(&self) -> u8 {
+        self.signature_version.unwrap_or(1)
+    }
+
+    /// Whom letters are from.
+    pub(crate) fn sender(&self, id: &TopicId) -> String {
+        if self.display_name.is_empty() { id.to_string() } else { self.display_name.clone() }
+    }
+
     /// The policy, also where none was set.
     pub(crate) fn effective_policy(&self, id: &TopicId) -> String {
         self.policy.clone().unwrap_or_else(|| default_policy(id))

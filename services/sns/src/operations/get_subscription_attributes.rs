@@ -10,23 +10,22 @@ use apus_model_sns::{
 use apus_schema::ServiceError;
 use serde_json::json;
 
-use super::{SubscriptionId, topic_resource_of};
+use super::{SubscriptionId, authorize};
 use crate::Sns;
 use crate::errors::{self, Failure};
 use crate::store::Place;
-use crate::subscription::Protocol;
 
-pub(crate) const ACCESS: Access<GetSubscriptionAttributes> =
-    Access::new("sns:GetSubscriptionAttributes", |input: &GetSubscriptionAttributesInput, _| {
-        topic_resource_of(&input.subscription_arn)
-    });
+/// The handler asks: only it knows whose subscription it is.
+pub(crate) const ACCESS: Access<GetSubscriptionAttributes> = Access::free("sns:GetSubscriptionAttributes");
 
 pub(crate) async fn get_subscription_attributes(
     sns: Arc<Sns>,
-    _context: Context,
+    context: Context,
     input: GetSubscriptionAttributesInput,
 ) -> Result<GetSubscriptionAttributesResponse, ServiceError> {
-    let SubscriptionId { topic: id, id: own } = SubscriptionId::parse(&input.subscription_arn)?;
+    let subscription = SubscriptionId::parse(&input.subscription_arn)?;
+    authorize(&sns, &context, ACCESS.action, &subscription).await?;
+    let SubscriptionId { topic: id, id: own } = subscription;
     let place = Place::of(&id);
     let (place, name, own) = (&place, id.name.as_str(), own.as_str());
     let read = sns.store.read(|tx| async move {
@@ -53,7 +52,7 @@ pub(crate) async fn get_subscription_attributes(
     if let Some(queue) = attributes.dead_letter {
         shown.insert("RedrivePolicy", json!({ "deadLetterTargetArn": queue }).to_string());
     }
-    if record.protocol == Protocol::Http {
+    if record.protocol.is_http() {
         let topics = topic.attributes.delivery_policy;
         let overridden = topics.as_ref().is_some_and(|topics| topics.overrides_subscriptions);
         let effective =

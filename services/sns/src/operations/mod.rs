@@ -20,7 +20,7 @@ pub(crate) mod tag_resource;
 pub(crate) mod unsubscribe;
 pub(crate) mod untag_resource;
 
-use apus_kernel::Resource;
+use apus_kernel::{AccessRequest, Context, Resource};
 use apus_model_sns::Subscription;
 use apus_schema::ServiceError;
 
@@ -32,11 +32,6 @@ use crate::topic::{TopicId, parse_arn};
 /// The topic that an ARN means; of one that means none, no policy need say anything: the operation refuses it.
 fn resource_of(arn: &str) -> Vec<Resource> {
     TopicId::parse(arn, "TopicArn").map(|id| id.arn().into()).into_iter().collect()
-}
-
-/// The topic of the subscription that an ARN means.
-fn topic_resource_of(subscription_arn: &str) -> Vec<Resource> {
-    SubscriptionId::parse(subscription_arn).map(|id| id.topic.arn().into()).into_iter().collect()
 }
 
 /// A subscription's place: its topic, and its id.
@@ -56,6 +51,26 @@ impl SubscriptionId {
         let topic = TopicId::named(&arn).ok_or_else(no_id)?;
         Ok(Self { topic, id })
     }
+}
+
+/// Asks for permission on a subscription: its topic's account decides, and so does the account that subscribed.
+async fn authorize(
+    sns: &Sns,
+    context: &Context,
+    action: &'static str,
+    subscription: &SubscriptionId,
+) -> Result<(), ServiceError> {
+    let SubscriptionId { topic, id } = subscription;
+    let place = Place::of(topic);
+    let (place, name) = (&place, topic.name.as_str());
+    let read = sns.store.read(|tx| async move { place.subscription(&tx, name, id).await });
+    let owner = read.await.map_err(Failure::from)?.and_then(|record| record.owner.parse().ok());
+    let own = context.caller.principal.account().filter(|own| Some(*own) == owner && *own != topic.account);
+    if let Some(own) = own {
+        let request = AccessRequest::new(context, action, topic.arn().into());
+        return context.platform().permit(&AccessRequest { owner: own, ..request }).await;
+    }
+    context.platform().authorize(context, action, [topic.arn().into()]).await
 }
 
 /// Changes a topic in a transaction of its own.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apus_kernel::{Access, Context};
+use apus_kernel::{Access, Context, Resource};
 use apus_model_sns::{Publish, PublishInput, PublishResponse};
 use apus_schema::ServiceError;
 
@@ -11,9 +11,12 @@ use crate::errors::{self, ParameterError};
 use crate::message::Message;
 use crate::store::Place;
 use crate::topic::TopicId;
-use crate::{Sns, publishing};
+use crate::{Sns, publishing, text_message};
 
 pub(crate) const ACCESS: Access<Publish> = Access::new("sns:Publish", |input: &PublishInput, _| {
+    if input.phone_number.is_some() {
+        return vec![Resource::All];
+    }
     input.topic_arn.as_deref().or(input.target_arn.as_deref()).map(resource_of).unwrap_or_default()
 });
 
@@ -22,13 +25,17 @@ pub(crate) async fn publish(
     _context: Context,
     input: PublishInput,
 ) -> Result<PublishResponse, ServiceError> {
-    if input.phone_number.is_some() {
-        return Err(errors::not_supported("PhoneNumber of Publish (text messages)"));
-    }
     let Some(arn) = input.topic_arn.or(input.target_arn) else {
-        let missing = "TopicArn or TargetArn Reason: no value for required parameter";
-        return Err(ParameterError::plain(missing).into());
+        let Some(number) = input.phone_number else {
+            let missing = "TopicArn or TargetArn Reason: no value for required parameter";
+            return Err(ParameterError::plain(missing).into());
+        };
+        return text_message::publish(&sns, number, input.message, input.message_attributes).await;
     };
+    if input.phone_number.is_some() {
+        let both = "PhoneNumber Reason: a message goes to a topic or to a number, not to both";
+        return Err(ParameterError::plain(both).into());
+    }
     let id = TopicId::parse(&arn, "TopicArn")?;
     let message = Message::new(
         input.message,

@@ -6,22 +6,22 @@ use apus_kernel::{Access, Context};
 use apus_model_sns::{SetSubscriptionAttributes, SetSubscriptionAttributesInput};
 use apus_schema::{ServiceError, Unit};
 
-use super::{SubscriptionId, topic_resource_of};
+use super::{SubscriptionId, authorize};
 use crate::Sns;
 use crate::errors::{self, Failure};
 use crate::store::Place;
 
-pub(crate) const ACCESS: Access<SetSubscriptionAttributes> =
-    Access::new("sns:SetSubscriptionAttributes", |input: &SetSubscriptionAttributesInput, _| {
-        topic_resource_of(&input.subscription_arn)
-    });
+/// The handler asks: only it knows whose subscription it is.
+pub(crate) const ACCESS: Access<SetSubscriptionAttributes> = Access::free("sns:SetSubscriptionAttributes");
 
 pub(crate) async fn set_subscription_attributes(
     sns: Arc<Sns>,
-    _context: Context,
+    context: Context,
     input: SetSubscriptionAttributesInput,
 ) -> Result<Unit, ServiceError> {
-    let SubscriptionId { topic: id, id: own } = SubscriptionId::parse(&input.subscription_arn)?;
+    let subscription = SubscriptionId::parse(&input.subscription_arn)?;
+    authorize(&sns, &context, ACCESS.action, &subscription).await?;
+    let SubscriptionId { topic: id, id: own } = subscription;
     let place = Place::of(&id);
     let value = input.attribute_value.unwrap_or_default();
     let (sns, place, id, own) = (&*sns, &place, &id, own.as_str());

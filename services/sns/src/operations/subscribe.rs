@@ -31,7 +31,7 @@ pub(crate) async fn subscribe(
     let given = input.attributes.unwrap_or_default();
     let attributes = SubscriptionAttributes::for_new(protocol, &id, &given)?;
     let principal = &context.caller.principal;
-    let asks = protocol == Protocol::Http || !is_own(&endpoint, &context);
+    let asks = protocol.asks() || (protocol != Protocol::Sms && !is_own(&endpoint, &context));
     let record = SubscriptionRecord {
         protocol,
         endpoint,

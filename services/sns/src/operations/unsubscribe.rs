@@ -6,7 +6,7 @@ use apus_kernel::{Access, Context, Principal};
 use apus_model_sns::{Unsubscribe, UnsubscribeInput, errors as modelled};
 use apus_schema::{ServiceError, Unit};
 
-use super::SubscriptionId;
+use super::{SubscriptionId, authorize};
 use crate::Sns;
 use crate::errors::Failure;
 use crate::store::{Counted, Place};
@@ -19,11 +19,12 @@ pub(crate) async fn unsubscribe(
     context: Context,
     input: UnsubscribeInput,
 ) -> Result<Unit, ServiceError> {
-    let SubscriptionId { topic: id, id: own } = SubscriptionId::parse(&input.subscription_arn)?;
+    let subscription = SubscriptionId::parse(&input.subscription_arn)?;
     let is_anonymous = context.caller.principal == Principal::Anonymous;
     if !is_anonymous {
-        context.platform().authorize(&context, "sns:Unsubscribe", [id.arn().into()]).await?;
+        authorize(&sns, &context, ACCESS.action, &subscription).await?;
     }
+    let SubscriptionId { topic: id, id: own } = subscription;
     let place = Place::of(&id);
     let (sns, place, name, own) = (&*sns, &place, id.name.as_str(), own.as_str());
     let ended = sns.store.transact(|tx| async move {
@@ -34,7 +35,7 @@ pub(crate) async fn unsubscribe(
             let denied = "This subscription is ended with credentials only.";
             return Err(modelled::authorization_error_exception(denied).into());
         }
-        place.delete_subscription(&tx, name, own, &record);
+        place.delete_subscription(&tx, (name, topic.number), own, &record);
         place.count(&tx, topic.number, Counted::of(&record), -1);
         place.count(&tx, topic.number, Counted::Deleted, 1);
         Ok::<_, Failure>(())

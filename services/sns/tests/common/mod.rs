@@ -13,7 +13,7 @@ use apus_model_lambda::{InvocationRequest, InvocationResponse, Invoke};
 use apus_model_sns::{CreateTopic, CreateTopicInput, Publish, PublishInput, Subscribe, SubscribeInput};
 use apus_model_sqs::{SendMessage, SendMessageRequest, SendMessageResult};
 use apus_schema::{Common, Operation, ServiceError};
-use apus_service_sns::{Endpoints, Foundation, Post};
+use apus_service_sns::{Endpoints, Foundation, Letter, Letters, Post};
 use apus_store::{Keyspace, Store, StoreError};
 
 struct AllowAll;
@@ -45,6 +45,7 @@ pub(crate) struct Arrivals {
     pub(crate) sent: BTreeMap<String, Vec<SendMessageRequest>>,
     pub(crate) events: Vec<String>,
     pub(crate) posts: Vec<Post>,
+    pub(crate) letters: Vec<Letter>,
     pub(crate) attempts: BTreeMap<String, u32>,
     /// On whose behalf the last call was made.
     pub(crate) source: Option<String>,
@@ -128,6 +129,19 @@ impl Endpoints for Targets {
     }
 }
 
+impl Letters for Targets {
+    fn keep(&self, letter: Letter) -> BoxFuture<'static, Result<(), String>> {
+        let targets = self.clone();
+        Box::pin(async move {
+            match targets.attempt(&letter.to) {
+                Mood::Well => targets.lock().letters.push(letter),
+                _ => return Err("the disk is full".into()),
+            }
+            Ok(())
+        })
+    }
+}
+
 /// An instance with SNS and its targets.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -151,6 +165,7 @@ impl World {
             lease,
             outbox: outbox.clone(),
             endpoints: Arc::new(targets.clone()),
+            letters: Arc::new(targets.clone()),
             base_url: "http://127.0.0.1:4566".into(),
         });
         let sqs = Service::of(&apus_model_sqs::SERVICE, targets.clone())
