@@ -68,6 +68,7 @@ pub(crate) const SERVICES: &[Service] = &[
         response_roots: S3_RESPONSE_ROOTS,
         ..Service::new("s3", "s3/2006-03-01")
     },
+    Service::new("sns", "sns/2010-03-31"),
     Service {
         query_traits: Some(&OLDER),
         query_members: &[("ReceiveMessageRequest", "MessageSystemAttributeNames", "AttributeName")],
