@@ -1,15 +1,26 @@
 """SNS through boto3 and the AWS CLI: every operation's success and its errors, field by field, up to the queues."""
 
+import base64
+import contextlib
+import email
 import http.server
 import json
 import queue as queues
+import ssl
 import threading
+import time
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
+import rsa
 from botocore.exceptions import ClientError
+from pyasn1.codec.der import decoder, encoder
 
 ACCOUNT = "000000000000"
+# Of nobody's but these tests, with its key, until 2056.
+CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
 
 
 @pytest.fixture
@@ -243,7 +254,14 @@ def test_what_a_subscription_may_not_be(sns, topic):
         ),
     ):
         assert refused(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint=endpoint) == invalid(reason)
-    for protocol in ("https", "email", "email-json", "sms", "application", "firehose"):
+    for protocol, endpoint, reason in (
+        ("https", "http://example.test", "Endpoint must match the specified protocol"),
+        ("email", "bird", "Email address"),
+        ("email-json", "bird", "Email address"),
+        ("sms", "my number", "Invalid SMS endpoint: my number"),
+    ):
+        assert refused(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint=endpoint) == invalid(reason)
+    for protocol in ("application", "firehose"):
         code, status, message = refused(sns.subscribe, TopicArn=topic, Protocol=protocol, Endpoint="x")
         assert status == 501 and protocol in message
     policy = {"FilterPolicy": '{"a": {"b": [1]}}'}
@@ -263,7 +281,7 @@ def test_what_a_message_may_not_be(sns, topic):
     ):
         assert refused(sns.publish, TopicArn=topic, **arguments) == invalid(reason)
     assert refused(sns.publish, Message="x") == invalid("TopicArn or TargetArn Reason: no value for required parameter")
-    assert refused(sns.publish, PhoneNumber="+4915112345678", Message="x")[1] == 501
+    assert refused(sns.publish, PhoneNumber="me", Message="x") == invalid("PhoneNumber Reason: me is not valid to publish to")
     for value, message in (
         ({"DataType": "String", "StringValue": ""}, "must contain non-empty message attribute value"),
         ({"DataType": "Number", "StringValue": "x"}, "Could not cast message attribute 'a' value to number."),
@@ -364,16 +382,31 @@ def test_a_fifo_topic_keeps_order_and_takes_a_message_once(sns, sqs, name):
     assert code == "InvalidParameter" and "FIFO" in message
 
 
-@pytest.fixture
-def endpoint():
-    """An HTTP endpoint of the test's own: where it is, and what was posted to it. It fails as often as it is told."""
+def verify(document, fields):
+    """Verifies a document as its receivers do: with the certificate that it names. Raises if it is not genuine."""
+    with urllib.request.urlopen(document.get("SigningCertURL") or document["SigningCertUrl"]) as answer:
+        assert answer.status == 200
+        certificate, _ = decoder.decode(ssl.PEM_cert_to_DER_cert(answer.read().decode()))
+    key = rsa.PublicKey.load_pkcs1_openssl_der(encoder.encode(certificate[0][6]))
+    signed = "".join(f"{field}\n{document[field]}\n" for field in sorted(fields) if document.get(field) is not None)
+    algorithm = rsa.verify(signed.encode(), base64.b64decode(document["Signature"]), key)
+    assert algorithm == {"1": "SHA-1", "2": "SHA-256"}[document["SignatureVersion"]]
+
+
+NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+
+
+@contextlib.contextmanager
+def serve(certificate=None):
+    """An HTTP server, or HTTPS, what is posted to it, and the answers that it gives before it takes anything."""
     posts, failures = queues.Queue(), []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
             status = failures.pop() if failures else 200
-            posts.put((status, dict(self.headers.items()), body.decode()))
+            posts.put((status, {name.lower(): value for name, value in self.headers.items()}, body.decode()))
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -382,9 +415,20 @@ def endpoint():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", posts, failures
+    yield server, posts, failures
     server.shutdown()
+
+
+@pytest.fixture
+def endpoint():
+    """An HTTP endpoint of the test's own: where it is, what was posted to it, and the answers that it gives first."""
+    with serve() as (server, posts, failures):
+        yield f"http://127.0.0.1:{server.server_port}/hook", posts, failures
 
 
 def test_an_endpoint_confirms_and_gets_notifications(sns, topic, endpoint):
@@ -393,11 +437,11 @@ def test_an_endpoint_confirms_and_gets_notifications(sns, topic, endpoint):
     made = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url, Attributes={"DeliveryPolicy": policy})
     assert made["SubscriptionArn"] == "pending confirmation"
     _, headers, body = posts.get(timeout=20)
-    headers = {name.lower(): value for name, value in headers.items()}
     assert headers["x-amz-sns-message-type"] == "SubscriptionConfirmation"
     assert headers["x-amz-sns-topic-arn"] == topic
     question = json.loads(body)
     assert question["Type"] == "SubscriptionConfirmation" and question["TopicArn"] == topic
+    verify(question, CONFIRMATION)
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"][0]["SubscriptionArn"] == "PendingConfirmation"
     assert refused(sns.confirm_subscription, TopicArn=topic, Token="guessed") == invalid("Token")
     # As a person does who follows the link: without credentials.
@@ -411,11 +455,13 @@ def test_an_endpoint_confirms_and_gets_notifications(sns, topic, endpoint):
     published = sns.publish(TopicArn=topic, Message="hello")
     assert posts.get(timeout=20)[0] == 503
     status, headers, body = posts.get(timeout=20)
-    headers = {name.lower(): value for name, value in headers.items()}
     assert status == 200 and headers["x-amz-sns-message-id"] == published["MessageId"]
     assert headers["x-amz-sns-subscription-arn"] == listed["SubscriptionArn"]
     notification = json.loads(body)
     assert notification["Message"] == "hello"
+    verify(notification, NOTIFICATION)
+    with pytest.raises(rsa.VerificationError):
+        verify({**notification, "Message": "forged"}, NOTIFICATION)
     with urllib.request.urlopen(notification["UnsubscribeURL"]) as answer:
         assert answer.status == 200
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
@@ -449,6 +495,97 @@ def test_a_queue_without_a_policy_gets_nothing_and_what_it_missed_is_kept(sns, s
     assert json.loads(message["Body"])["Message"] == "hello"
     assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "AccessDenied"
     assert receive(sqs, url, wait=0) == []
+
+
+def test_both_versions_of_signatures_verify(sns, sqs, topic, name):
+    url, arn = make_queue(sqs, name, topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for version in ("1", "2"):
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue=version)
+        sns.publish(TopicArn=topic, Message="hällo\nwörld", Subject="news")
+        [message] = receive(sqs, url)
+        document = json.loads(message["Body"])
+        assert document["SignatureVersion"] == version
+        verify(document, NOTIFICATION)
+    other = document["SigningCertURL"].replace("SimpleNotificationService-", "SimpleNotificationService-x")
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        urllib.request.urlopen(other)
+    assert missing.value.code == 404
+
+
+def outgoing(instance, count):
+    """The letters that an instance keeps, once there are so many, oldest first."""
+    folder = instance.data_dir / "outgoing"
+    until = time.monotonic() + 20
+    while True:
+        names = sorted(folder.glob("*.eml")) + sorted(folder.glob("*.txt")) if folder.exists() else []
+        if len(names) >= count or time.monotonic() > until:
+            assert len(names) == count, names
+            return sorted(names)
+        time.sleep(0.05)
+
+
+def test_mails_and_text_messages_are_kept_for_people(launch, name):
+    instance = launch()
+    sns = instance.client("sns")
+    topic = sns.create_topic(Name=name, Attributes={"DisplayName": "Birds"})["TopicArn"]
+    assert sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.test")["SubscriptionArn"] == "pending confirmation"
+    [asked] = outgoing(instance, 1)
+    assert asked.stat().st_mode & 0o777 == 0o600
+    mail = email.message_from_bytes(asked.read_bytes())
+    assert (mail["To"], mail["Subject"]) == ("a@example.test", "AWS Notification - Subscription Confirmation")
+    link = next(word for word in mail.get_payload().split() if word.startswith("http://"))
+    with urllib.request.urlopen(link) as answer:
+        assert answer.status == 200
+    text = sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+4915112345678")["SubscriptionArn"]
+    assert text.startswith(topic + ":")
+    document = sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="b@example.test", ReturnSubscriptionArn=True)
+    token = json.loads(email.message_from_bytes(outgoing(instance, 2)[1].read_bytes()).get_payload())["Token"]
+    assert sns.confirm_subscription(TopicArn=topic, Token=token)["SubscriptionArn"] == document["SubscriptionArn"]
+    published = sns.publish(TopicArn=topic, Message="hello", Subject="news")
+    letters = [letter.read_text() for letter in outgoing(instance, 5) if published["MessageId"] in letter.name]
+    [plain] = [mail for mail in letters if "To: a@example.test" in mail]
+    assert 'From: "Birds" <no-reply@sns.invalid>' in plain and "Subject: news\n" in plain and "\n\nhello\n" in plain
+    [mail] = [mail for mail in letters if "To: b@example.test" in mail]
+    assert json.loads(mail.split("\n\n", 1)[1])["Message"] == "hello"
+    [short] = [mail for mail in letters if "To: +4915112345678" in mail]
+    assert short.endswith("\n\nhello\n")
+    alone = sns.publish(PhoneNumber="+4915187654321", Message="hi")["MessageId"]
+    [short] = [letter for letter in outgoing(instance, 6) if alone in letter.name]
+    assert short.name.endswith(".txt") and "To: +4915187654321" in short.read_text()
+    # The link in a mail ends it.
+    link = next(word for word in plain.split() if "Action=Unsubscribe" in word)
+    with urllib.request.urlopen(link) as answer:
+        assert answer.status == 200
+    assert len(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]) == 2
+
+
+@pytest.fixture
+def certified():
+    """An HTTPS endpoint of the test's own with a certificate that says it is localhost: where it is, and what came."""
+    with serve(CERTIFICATE) as (server, posts, _):
+        yield f"https://localhost:{server.server_port}/hook", posts
+
+
+def test_endpoints_are_reached_over_tls_and_strangers_are_not(certified, launch, monkeypatch, name):
+    url, posts = certified
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    instance = launch()
+    sns, sqs = instance.client("sns"), instance.client("sqs")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=url)
+    question = json.loads(posts.get(timeout=20)[2])
+    sns.confirm_subscription(TopicArn=topic, Token=question["Token"])
+    sns.publish(TopicArn=topic, Message="hello")
+    assert json.loads(posts.get(timeout=20)[2])["Message"] == "hello"
+    # Its name is not the one in the certificate: nothing is sent.
+    stranger = sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=url.replace("localhost", "127.0.0.1"))
+    assert stranger["SubscriptionArn"] == "pending confirmation"
+    healthy_url, healthy = make_queue(sqs, name, topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=healthy)
+    sns.publish(TopicArn=topic, Message="again")
+    assert len(receive(sqs, healthy_url)) == 1
+    assert json.loads(posts.get(timeout=20)[2])["Message"] == "again" and posts.empty()
 
 
 def test_messages_survive_a_kill(launch, name):

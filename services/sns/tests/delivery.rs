@@ -11,11 +11,12 @@ use apus_model_sns::{
     ConfirmSubscription, ConfirmSubscriptionInput, DeleteTopic, DeleteTopicInput, MessageAttributeValue,
     Publish, PublishInput, Unsubscribe, UnsubscribeInput,
 };
+use apus_service_sns::Carrier;
 use apus_store::disk::{Crash, Disk, SimDisk};
 use apus_store::{Options, Store};
 use serde_json::{Value, json};
 
-use common::{Mood, Targets, World, queue};
+use common::{Mood, Targets, World, left, queue};
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).expect("it is JSON")
@@ -166,6 +167,110 @@ fn a_broken_endpoint_holds_up_nobody_and_ends_in_its_dead_letter_queue() {
 }
 
 #[test]
+fn what_fails_waits_beside_what_does_not() {
+    let mut simulator = Simulator::new(8);
+    let env = simulator.env();
+    simulator.run(async {
+        let world = World::new(&env).await;
+        let topic = world.topic("t", &[]).await;
+        let url = "http://example.test/hook";
+        let retry =
+            r#"{"healthyRetryPolicy": {"minDelayTarget": 60, "maxDelayTarget": 60, "numRetries": 10}}"#;
+        world
+            .subscribe(&topic, "http", url, &[("DeliveryPolicy", retry), ("RawMessageDelivery", "true")])
+            .await;
+        world.pass(1).await;
+        let token = read(&world.targets.lock().posts[0].body)["Token"].as_str().expect("a token").to_owned();
+        let input = ConfirmSubscriptionInput { topic_arn: topic.clone(), token, ..Default::default() };
+        world.call::<ConfirmSubscription>(input).await.expect("the token is right");
+        world.targets.mood(url, Mood::Fails(20));
+        for number in 0..20 {
+            world.publish(&topic, &format!("early {number}")).await;
+        }
+        world.pass(2).await;
+        for number in 0..20 {
+            world.publish(&topic, &format!("late {number}")).await;
+        }
+        world.pass(2).await;
+        let posted = |world: &World| -> Vec<String> {
+            world.targets.lock().posts.iter().skip(1).map(|post| post.body.clone()).collect()
+        };
+        assert_eq!(posted(&world).len(), 20);
+        assert!(posted(&world).iter().all(|body| body.starts_with("late")), "none waits for one that failed");
+        world.pass(60).await;
+        assert_eq!(posted(&world).len(), 40);
+    });
+}
+
+#[test]
+fn what_a_subscriber_has_waiting_is_bounded() {
+    let mut simulator = Simulator::new(9);
+    let env = simulator.env();
+    simulator.run(async {
+        let store = Store::memory(&env);
+        let world = World::on(&env, &store, Targets::default()).await.expect("it boots");
+        let topic = world.topic("t", &[]).await;
+        let (slow, dead) = (queue("slow"), queue("dead"));
+        let redrive = format!(r#"{{"deadLetterTargetArn": "{dead}"}}"#);
+        let arn = world.subscribe(&topic, "sqs", &slow, &[("RedrivePolicy", &redrive)]).await;
+        world.targets.mood(&slow, Mood::Hangs);
+        world.publish(&topic, "first").await;
+        world.pass(1).await;
+        // As if a hundred thousand had been published.
+        let space = apus_store::Keyspace::new("000000000000", "us-east-1", "sns");
+        let id = arn.rsplit(':').next().expect("it has an id");
+        let added = store.transact(|tx| {
+            let space = space.clone();
+            async move {
+                let rows = tx.range(&space.range(("backlog",)), 2, apus_store::Direction::Forward).await?;
+                assert_eq!(rows.len(), 1, "one subscription has one");
+                let (number, _) = space.sub(("backlog",)).unpack::<(u64, String)>(&rows[0].0)?;
+                tx.add(&space.key(("backlog", number, id)), 100_000);
+                Ok::<_, apus_store::StoreError>(())
+            }
+        });
+        added.await.expect("it is written");
+        world.publish(&topic, "too many").await;
+        world.pass(1).await;
+        let sent = world.targets.lock().sent.get(&dead).cloned().unwrap_or_default();
+        assert_eq!(sent.len(), 1, "the first still waits, and holds up none of what is given up");
+        assert_eq!(read(&sent[0].message_body)["Message"], json!("too many"));
+        let why = sent[0].message_attributes.as_ref().expect("it says why");
+        assert_eq!(why["ErrorCode"].string_value.as_deref(), Some("Backlog"));
+    });
+}
+
+#[test]
+fn letters_reach_people_and_wait_for_a_disk_that_is_full() {
+    let mut simulator = Simulator::new(10);
+    let env = simulator.env();
+    simulator.run(async {
+        let world = World::new(&env).await;
+        let topic = world.topic("t", &[("DisplayName", "Birds")]).await;
+        world.targets.mood("+4915112345678", Mood::Fails(5));
+        world.subscribe(&topic, "sms", "+4915112345678", &[]).await;
+        world.subscribe(&topic, "email", "bird@example.test", &[]).await;
+        world.publish(&topic, "hello").await;
+        let input = PublishInput {
+            phone_number: Some("+4915187654321".into()),
+            message: "hi".into(),
+            ..PublishInput::default()
+        };
+        world.call::<Publish>(input).await.expect("it is published");
+        world.pass(100).await;
+        let letters = world.targets.lock().letters.clone();
+        let seen: Vec<_> =
+            letters.iter().map(|letter| (letter.to.as_str(), letter.carrier, letter.text.trim())).collect();
+        assert_eq!(seen.len(), 3, "a mail that nobody confirmed gets the question alone: {seen:?}");
+        for expected in [("+4915112345678", Carrier::Sms, "hello"), ("+4915187654321", Carrier::Sms, "hi")] {
+            assert!(seen.contains(&expected), "{expected:?} of {seen:?}");
+        }
+        let asked = letters.iter().find(|letter| letter.to == "bird@example.test").expect("it is asked");
+        assert!(asked.from == "Birds" && asked.text.contains("Action=ConfirmSubscription"), "{asked:?}");
+    });
+}
+
+#[test]
 fn a_queue_that_is_away_gets_everything_later_and_one_that_is_gone_nothing() {
     let mut simulator = Simulator::new(4);
     let env = simulator.env();
@@ -266,20 +371,6 @@ fn a_topic_with_many_subscribers_is_walked_in_pages() {
         assert!(sent.values().all(|one| one.len() == 1));
         assert_eq!(left(&store).await, 0, "nothing of a message stays behind");
     });
-}
-
-/// Rows of messages, cursors and pending deliveries.
-async fn left(store: &Store) -> usize {
-    let space = apus_store::Keyspace::new("000000000000", "us-east-1", "sns");
-    let read = store.read(|tx| async move {
-        let mut rows = 0;
-        for kind in ["message", "fan", "pending"] {
-            let range = space.range((kind,));
-            rows += tx.range(&range, 1_000, apus_store::Direction::Forward).await?.len();
-        }
-        Ok::<_, apus_store::StoreError>(rows)
-    });
-    read.await.expect("it is read")
 }
 
 #[test]

@@ -244,3 +244,17 @@ pub(crate) fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(crate) fn queue(name: &str) -> String {
     format!("arn:aws:sqs:us-east-1:000000000000:{name}")
 }
+
+/// Rows of messages, cursors and pending deliveries.
+pub(crate) async fn left(store: &Store) -> usize {
+    let space = apus_store::Keyspace::new("000000000000", "us-east-1", "sns");
+    let read = store.read(|tx| async move {
+        let mut rows = 0;
+        for kind in ["message", "fan", "pending"] {
+            let range = space.range((kind,));
+            rows += tx.range(&range, 1_000, apus_store::Direction::Forward).await?.len();
+        }
+        Ok::<_, apus_store::StoreError>(rows)
+    });
+    read.await.expect("it is read")
+}
