@@ -1,6 +1,7 @@
 //! Fan-out against a model: whatever is subscribed, changed and ended between publications, each queue gets what the
 //! model says that it gets, in the form that it asked for, and once.
 
+#[allow(dead_code, reason = "each test file uses its share")]
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
