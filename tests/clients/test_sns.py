@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import rsa
 from botocore.exceptions import ClientError
+from lambda_functions import create, role  # noqa: F401
 from pyasn1.codec.der import decoder, encoder
 
 ACCOUNT = "000000000000"
@@ -586,6 +587,115 @@ def test_endpoints_are_reached_over_tls_and_strangers_are_not(certified, launch,
     sns.publish(TopicArn=topic, Message="again")
     assert len(receive(sqs, healthy_url)) == 1
     assert json.loads(posts.get(timeout=20)[2])["Message"] == "again" and posts.empty()
+
+
+REMEMBERS = """
+seen = []
+
+def handle(event, context):
+    if "Records" in event:
+        seen.append(event)
+        if event["Records"][0]["Sns"]["Message"] == "broken":
+            raise RuntimeError("as it was told")
+    return seen
+"""
+
+
+def test_a_function_is_run_if_its_policy_names_the_topic(aws, create, sns, sqs, topic, name):
+    functions = aws.client("lambda")
+    function = create(REMEMBERS)["FunctionArn"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    dead_url, dead = make_queue(sqs, name + "-dead", topic)
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})}
+    subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function, Attributes=redrive)["SubscriptionArn"]
+    permission = {"FunctionName": name, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com"}
+    # A permission for another topic, or another account, is none for this one.
+    functions.add_permission(StatementId="other", SourceArn=topic + "x", **permission)
+    functions.add_permission(StatementId="account", SourceArn=topic, SourceAccount="111122223333", **permission)
+    sns.publish(TopicArn=topic, Message="refused")
+    [message] = receive(sqs, dead_url)
+    assert json.loads(message["Body"])["Records"][0]["Sns"]["Message"] == "refused"
+    assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "AccessDenied"
+    functions.add_permission(StatementId="own", SourceArn=topic, SourceAccount=ACCOUNT, **permission)
+    published = sns.publish(TopicArn=topic, Message="hello", Subject="news")
+    seen, until = [], time.monotonic() + 30
+    while not seen and time.monotonic() < until:
+        try:
+            seen = json.loads(functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read())
+        except functions.exceptions.TooManyRequestsException:
+            pass  # it is run for the topic meanwhile
+    [event] = seen
+    [record] = event["Records"]
+    assert (record["EventSource"], record["EventVersion"], record["EventSubscriptionArn"]) == ("aws:sns", "1.0", subscription)
+    assert (record["Sns"]["MessageId"], record["Sns"]["Subject"]) == (published["MessageId"], "news")
+    assert (record["Sns"]["Message"], record["Sns"]["TopicArn"], record["Sns"]["MessageAttributes"]) == ("hello", topic, {})
+    verify(record["Sns"], NOTIFICATION)
+
+
+def test_other_accounts_subscribe_and_are_subscribed(aws, sns, topic, name):
+    account = "111122223333"
+    other, others_queues = aws.client("sns", access_key=account), aws.client("sqs", access_key=account)
+    third = aws.client("sns", access_key="444455556666")
+    arn = f"arn:aws:sqs:us-east-1:{account}:{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url = others_queues.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+    assert refused(other.subscribe, TopicArn=topic, Protocol="sqs", Endpoint=arn)[0] == "AccessDenied"
+    # The topic's owner subscribes another's queue: whoever reads that queue is asked.
+    assert sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"] == "pending confirmation"
+    sns.publish(TopicArn=topic, Message="not yet")
+    [question] = receive(others_queues, url)
+    question = json.loads(question["Body"])
+    verify(question, CONFIRMATION)
+    confirmed = other.confirm_subscription(TopicArn=topic, Token=question["Token"], AuthenticateOnUnsubscribe="true")
+    sns.publish(TopicArn=topic, Message="hello")
+    [message] = receive(others_queues, url)
+    assert json.loads(message["Body"])["Message"] == "hello"
+    sns.unsubscribe(SubscriptionArn=confirmed["SubscriptionArn"])
+    # Another account subscribes a queue of its own, and what it subscribed is its own.
+    sns.add_permission(TopicArn=topic, Label="share", AWSAccountId=[account], ActionName=["Subscribe"])
+    own = other.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"]
+    shown = other.get_subscription_attributes(SubscriptionArn=own)["Attributes"]
+    assert (shown["Owner"], shown["SubscriptionPrincipal"]) == (account, f"arn:aws:iam::{account}:root")
+    other.set_subscription_attributes(SubscriptionArn=own, AttributeName="RawMessageDelivery", AttributeValue="true")
+    raw = {"AttributeName": "RawMessageDelivery", "AttributeValue": "false"}
+    assert refused(third.get_subscription_attributes, SubscriptionArn=own)[0] == "AccessDenied"
+    assert refused(third.set_subscription_attributes, SubscriptionArn=own, **raw)[0] == "AccessDenied"
+    assert refused(third.unsubscribe, SubscriptionArn=own)[0] == "AccessDenied"
+    sns.publish(TopicArn=topic, Message="raw")
+    assert [message["Body"] for message in receive(others_queues, url)] == ["raw"]
+    # Who has no credentials ends no queue's subscription.
+    link = f"{aws.endpoint}/?Action=Unsubscribe&SubscriptionArn={own}"
+    with pytest.raises(urllib.error.HTTPError) as denied:
+        urllib.request.urlopen(link)
+    assert denied.value.code == 403 and b"<Code>AuthorizationError</Code>" in denied.value.read()
+    other.unsubscribe(SubscriptionArn=own)
+    assert refused(other.get_subscription_attributes, SubscriptionArn=own)[0] in ("NotFound", "AccessDenied")
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+
+
+def test_subscriptions_are_listed_in_pages(sns, topic, name):
+    queues_of = [f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}-{number}" for number in range(105)]
+    arns = {sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"] for arn in queues_of}
+    first = sns.list_subscriptions_by_topic(TopicArn=topic)
+    assert len(first["Subscriptions"]) == 100
+    rest = sns.list_subscriptions_by_topic(TopicArn=topic, NextToken=first["NextToken"])
+    assert "NextToken" not in rest
+    listed = first["Subscriptions"] + rest["Subscriptions"]
+    assert {one["SubscriptionArn"] for one in listed} == arns and {one["Endpoint"] for one in listed} == set(queues_of)
+    assert {(one["Owner"], one["Protocol"], one["TopicArn"]) for one in listed} == {(ACCOUNT, "sqs", topic)}
+    everything = [one for page in sns.get_paginator("list_subscriptions").paginate() for one in page["Subscriptions"]]
+    assert arns <= {one["SubscriptionArn"] for one in everything}
+    shown = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (shown["SubscriptionsConfirmed"], shown["SubscriptionsPending"]) == ("105", "0")
+    for token in ("!", "x"):
+        assert refused(sns.list_subscriptions, NextToken=token) == invalid("NextToken")
 
 
 def test_messages_survive_a_kill(launch, name):
