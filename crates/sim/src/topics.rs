@@ -83,7 +83,7 @@ impl Published {
         for (token, message) in self.by_token.iter_mut().filter(|(_, message)| message.topic == topic) {
             match &message.state {
                 State::Owed(_) => {
-                    violations.push(format!("{topic}: {token:x} was acknowledged and never came"))
+                    violations.push(format!("{topic}: {token:x} was acknowledged and never came"));
                 }
                 // Nothing will bring it any more.
                 State::Unknown => message.state = State::Refused,

@@ -80,6 +80,7 @@ async fn take(
                 return again(sns, payload, topic, after, reason).await;
             }
         }
+        Repeat::After(after) => return again(sns, payload, topic, after, reason).await,
         Repeat::Never => {}
     }
     warn!(subscription = delivery.arn, message = payload.message, reason, "undeliverable");
@@ -188,17 +189,12 @@ pub(crate) fn pause(
     failures: u32,
 ) -> Option<Duration> {
     match subscription.protocol {
-        Protocol::Sqs | Protocol::Email | Protocol::EmailJson | Protocol::Sms => managed_pause(failures),
-        Protocol::Lambda => match failures {
-            1 => Some(Duration::from_mins(1)),
-            2 => Some(Duration::from_mins(2)),
-            _ => managed_pause(failures),
-        },
         Protocol::Http | Protocol::Https => {
             let topics = topic.attributes.delivery_policy.as_ref();
             let own = subscription.attributes.delivery_policy.as_ref();
             let own = own.filter(|_| !topics.is_some_and(|topics| topics.overrides_subscriptions));
             own.or(topics).cloned().unwrap_or_default().pause(failures)
         }
+        _ => managed_pause(failures),
     }
 }

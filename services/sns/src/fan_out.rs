@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_kernel::{Attempt, StepDelivery, StepEnd};
+use apus_kernel::{Attempt, Outbox, StepDelivery, StepEnd};
 use apus_model_sns::SERVICE;
 use apus_store::Tx;
 use apus_store::record::encode;
@@ -34,16 +34,23 @@ const RETRY_LANES_MAX: u32 = 101;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Leaves the fan-out of a message, in the transaction that accepts it.
-pub(crate) fn leave(sns: &Sns, tx: &Tx, topic: &TopicId, number: u64, message: &str, group: Option<&str>) {
+pub(crate) fn leave(
+    outbox: &Outbox,
+    tx: &Tx,
+    topic: &TopicId,
+    number: u64,
+    message: &str,
+    group: Option<&str>,
+) {
     let lane = format!("sns topic {number} {}", lane_of(topic, message, group));
-    put(sns, tx, lane, FAN_OUT, &payload(topic, number, message, None), tx.now());
+    put(outbox, tx, lane, FAN_OUT, &payload(topic, number, message, None), tx.now());
 }
 
 /// Leaves the delivery of a message to a subscription.
 fn leave_delivery(sns: &Sns, tx: &Tx, topic: &TopicId, payload: &StepPayload, group: Option<&str>) {
     let id = payload.subscription.as_deref().unwrap_or_default();
     let lane = if payload.gives_up { "overflow".to_owned() } else { lane_of(topic, &payload.message, group) };
-    put(sns, tx, format!("sns subscription {id} {lane}"), DELIVER, payload, tx.now());
+    put(&sns.outbox, tx, format!("sns subscription {id} {lane}"), DELIVER, payload, tx.now());
 }
 
 /// Leaves another attempt at a delivery that has failed, out of the way of what has not. All of a lane have failed
@@ -51,13 +58,13 @@ fn leave_delivery(sns: &Sns, tx: &Tx, topic: &TopicId, payload: &StepPayload, gr
 pub(crate) fn leave_retry(sns: &Sns, tx: &Tx, payload: &StepPayload, due: Timestamp) {
     let id = payload.subscription.as_deref().unwrap_or_default();
     let lane = format!("sns subscription {id} retry {}", payload.failures.min(RETRY_LANES_MAX));
-    put(sns, tx, lane, DELIVER, payload, due);
+    put(&sns.outbox, tx, lane, DELIVER, payload, due);
 }
 
 /// Leaves the question whether a subscriber wants to be one.
 pub(crate) fn leave_confirmation(sns: &Sns, tx: &Tx, topic: &TopicId, number: u64, message: &str, id: &str) {
     let payload = payload(topic, number, message, Some(id));
-    put(sns, tx, format!("sns subscription {id} confirmation"), CONFIRM, &payload, tx.now());
+    put(&sns.outbox, tx, format!("sns subscription {id} confirmation"), CONFIRM, &payload, tx.now());
 }
 
 fn payload(topic: &TopicId, number: u64, message: &str, subscription: Option<&str>) -> StepPayload {
@@ -79,9 +86,9 @@ fn lane_of(topic: &TopicId, message: &str, group: Option<&str>) -> String {
     }
 }
 
-fn put(sns: &Sns, tx: &Tx, lane: String, step: &'static str, payload: &StepPayload, due: Timestamp) {
+fn put(outbox: &Outbox, tx: &Tx, lane: String, step: &'static str, payload: &StepPayload, due: Timestamp) {
     let payload = encode(payload).to_vec();
-    sns.outbox.put_step(tx, StepDelivery { lane, service: SERVICE.name, step, payload, due });
+    outbox.put_step(tx, StepDelivery { lane, service: SERVICE.name, step, payload, due });
 }
 
 /// The step.

@@ -41,6 +41,7 @@ use crate::operations::{
     list_topics, publish, publish_batch, remove_permission, set_subscription_attributes,
     set_topic_attributes, subscribe, tag_resource, unsubscribe, untag_resource,
 };
+use crate::publishing::{Desk, FifoLanes};
 use crate::signing::Signer;
 use crate::store::{Place, TopicRecord};
 use crate::topic::TopicId;
@@ -59,11 +60,17 @@ pub(crate) struct Sns {
     letters: Arc<dyn Letters>,
     signer: Arc<Signer>,
     turns: Turns,
+    fifo_lanes: FifoLanes,
     /// The URL that subscribers reach the platform at, without a trailing slash.
     base_url: String,
 }
 
 impl Sns {
+    /// What accepting messages writes with.
+    fn desk(&self) -> Desk {
+        Desk { store: self.store.clone(), lease: self.lease.clone(), outbox: self.outbox.clone() }
+    }
+
     /// The topic, if there is one.
     async fn topic(&self, id: &TopicId) -> Result<Option<TopicRecord>, Failure> {
         let place = Place::of(id);
@@ -109,7 +116,10 @@ pub fn service(on: Foundation) -> Service {
     let signer = Arc::new(Signer::new(env.clone(), store.clone(), base_url.clone()));
     let certificates = Certificates(Arc::clone(&signer));
     let turns = Turns::default();
-    Service::of(&SERVICE, Sns { env, store, lease, outbox, endpoints, letters, signer, turns, base_url })
+    let desk = Desk { store: store.clone(), lease: lease.clone(), outbox: outbox.clone() };
+    let fifo_lanes = publishing::fifo_lanes(env.clone(), desk);
+    let sns = Sns { env, store, lease, outbox, endpoints, letters, signer, turns, fifo_lanes, base_url };
+    Service::of(&SERVICE, sns)
         .operation(add_permission::ACCESS, add_permission::add_permission)
         .operation(confirm_subscription::ACCESS, confirm_subscription::confirm_subscription)
         .operation(create_topic::ACCESS, create_topic::create_topic)

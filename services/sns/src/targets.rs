@@ -2,6 +2,7 @@
 //! people as letters that are kept.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apus_kernel::{Arn, Attempt, Caller, Origin};
 use apus_model_lambda::{InvocationRequest, InvocationType, Invoke};
@@ -23,8 +24,8 @@ use crate::{PRINCIPAL, Sns};
 /// How functions are called. As `Event`, the function's own queue would take over; until Lambda has that, SNS waits for
 /// the answer and repeats what a function fails, as that queue would.
 const INVOCATION: InvocationType = InvocationType::RequestResponse;
-/// How often a failed function is asked again, as Lambda does with asynchronous invocations.
-const INVOCATION_RETRIES: u32 = 2;
+/// When a failed function is asked again, as Lambda does with asynchronous invocations.
+const INVOCATION_PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// The most attributes of a message in a queue: with more, SQS would refuse it.
 const QUEUE_ATTRIBUTES_MAX: usize = 10;
 /// What endpoints are told that nobody chose a content type for.
@@ -39,6 +40,8 @@ pub(crate) enum Repeat {
     Soon,
     /// As the delivery policy says.
     Later,
+    /// After so long.
+    After(Duration),
     Never,
 }
 
@@ -185,14 +188,12 @@ impl Delivery {
             ..InvocationRequest::default()
         };
         let answer = call::<Invoke>(attempt, &self.topic, function, input).await?;
-        match answer.function_error {
-            Some(error) if failures >= INVOCATION_RETRIES => {
-                warn!(subscription = self.arn, error, "the function failed a message for the last time");
-                Ok(())
-            }
-            Some(error) => Err(Missed::later("FunctionError", error)),
-            None => Ok(()),
-        }
+        let Some(error) = answer.function_error else { return Ok(()) };
+        let Some(pause) = INVOCATION_PAUSES.get(failures as usize) else {
+            warn!(subscription = self.arn, error, "the function failed a message for the last time");
+            return Ok(());
+        };
+        Err(Missed { code: "FunctionError".into(), text: error, repeat: Repeat::After(*pause) })
     }
 
     async fn post(&self, sns: &Sns, body: String) -> Result<(), Missed> {

@@ -16,7 +16,7 @@ use crate::errors::ParameterError;
 const DISPLAY_NAME_CHARS_MAX: usize = 100;
 
 /// A topic's name: 1 to 256 letters, digits, hyphens and underscores; a FIFO topic's ends in `.fifo`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TopicName(String);
 
 /// A text that is no topic's name.
@@ -54,7 +54,7 @@ impl FromStr for TopicName {
 }
 
 /// A topic's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TopicId {
     pub(crate) account: AccountId,
     pub(crate) region: Region,

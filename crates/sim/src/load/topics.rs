@@ -15,7 +15,8 @@ use crate::history::Verdict;
 use crate::value;
 
 /// A topic's name is that of its queue, too.
-pub(crate) const TOPICS: [&str; 2] = ["news", "orders.fifo"];
+pub(crate) const TOPICS: [&str; 2] = ["news", FIFO];
+const FIFO: &str = "orders.fifo";
 /// Groups of the FIFO topic.
 const GROUPS: [&str; 2] = ["a", "b"];
 /// How long a message may be on its way when nothing else happens, in seconds: a queue's visibility timeout among it.
@@ -34,7 +35,7 @@ fn queue_arn(topic: &str) -> String {
 }
 
 fn is_fifo(topic: &str) -> bool {
-    topic.ends_with(".fifo")
+    topic == FIFO
 }
 
 pub(super) async fn prepare(client: &Client) -> Result<(), ServiceError> {

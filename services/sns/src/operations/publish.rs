@@ -7,9 +7,8 @@ use apus_model_sns::{Publish, PublishInput, PublishResponse};
 use apus_schema::ServiceError;
 
 use super::resource_of;
-use crate::errors::{self, ParameterError};
+use crate::errors::ParameterError;
 use crate::message::Message;
-use crate::store::Place;
 use crate::topic::TopicId;
 use crate::{Sns, publishing, text_message};
 
@@ -46,13 +45,8 @@ pub(crate) async fn publish(
         input.message_deduplication_id,
     )?;
     let message_id = sns.env.uuid_v4();
-    let place = Place::of(&id);
-    let (sns, place, id, message, message_id) = (&*sns, &place, &id, &message, message_id.as_str());
-    let accepted = sns.store.transact(|tx| async move {
-        sns.lease.fence(&tx).await?;
-        let topic = place.topic(&tx, id.name.as_str()).await?.ok_or_else(errors::no_topic)?;
-        publishing::accept(sns, &tx, id, &topic, message, message_id).await
-    });
-    let published = accepted.await?;
+    let published = publishing::publish(&sns, &id, vec![(message, message_id)]).await?;
+    let published =
+        published.into_iter().next().ok_or_else(|| ServiceError::internal("one message has one answer"))?;
     Ok(PublishResponse { message_id: Some(published.message_id), sequence_number: published.sequence_number })
 }

@@ -11,9 +11,8 @@ use apus_model_sns::{
 use apus_schema::{ErrorKind, Fault, ServiceError};
 
 use super::resource_of;
-use crate::errors::{self, Failure};
+use crate::errors;
 use crate::message::{BYTES_MAX, Message};
-use crate::store::Place;
 use crate::topic::TopicId;
 use crate::{Sns, publishing};
 
@@ -34,7 +33,7 @@ pub(crate) async fn publish_batch(
     let entries = input.publish_batch_request_entries;
     check(&entries)?;
     let topic = sns.topic(&id).await?.ok_or_else(errors::no_topic)?;
-    let (mut messages, mut failed) = (Vec::new(), Vec::new());
+    let (mut ids, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         let entry_id = entry.id.clone();
         let message = message(entry).and_then(|message| {
@@ -42,27 +41,20 @@ pub(crate) async fn publish_batch(
             Ok(message)
         });
         match message {
-            Ok(message) => messages.push((entry_id, message, sns.env.uuid_v4())),
+            Ok(message) => {
+                ids.push(entry_id);
+                messages.push((message, sns.env.uuid_v4()));
+            }
             Err(error) => failed.push(failure(entry_id, &error)),
         }
     }
-    let place = Place::of(&id);
-    let (sns, place, id, messages) = (&*sns, &place, &id, &messages);
-    let accepted = sns.store.transact(|tx| async move {
-        sns.lease.fence(&tx).await?;
-        let topic = place.topic(&tx, id.name.as_str()).await?.ok_or_else(errors::no_topic)?;
-        let mut successful = Vec::new();
-        for (entry, message, message_id) in messages {
-            let published = publishing::accept(sns, &tx, id, &topic, message, message_id).await?;
-            successful.push(PublishBatchResultEntry {
-                id: Some(entry.clone()),
-                message_id: Some(published.message_id),
-                sequence_number: published.sequence_number,
-            });
-        }
-        Ok::<_, Failure>(successful)
+    let published = publishing::publish(&sns, &id, messages).await?;
+    let successful = ids.into_iter().zip(published).map(|(entry, published)| PublishBatchResultEntry {
+        id: Some(entry),
+        message_id: Some(published.message_id),
+        sequence_number: published.sequence_number,
     });
-    Ok(PublishBatchResponse { successful: Some(accepted.await?), failed: Some(failed) })
+    Ok(PublishBatchResponse { successful: Some(successful.collect()), failed: Some(failed) })
 }
 
 /// What holds for all entries together.
