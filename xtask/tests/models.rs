@@ -7,10 +7,11 @@ use apus_schema::{
 };
 use apus_time::Timestamp;
 
-static SERVICES: [&ServiceSchema; 5] = [
+static SERVICES: [&ServiceSchema; 6] = [
     &apus_model_iam::SERVICE,
     &apus_model_lambda::SERVICE,
     &apus_model_s3::SERVICE,
+    &apus_model_sns::SERVICE,
     &apus_model_sqs::SERVICE,
     &apus_model_sts::SERVICE,
 ];
@@ -116,6 +117,7 @@ fn every_structure_moves_in_and_out_unchanged() {
         apus_model_iam::each_operation!(check_each),
         apus_model_lambda::each_operation!(check_each),
         apus_model_s3::each_operation!(check_each),
+        apus_model_sns::each_operation!(check_each),
         apus_model_sqs::each_operation!(check_each),
         apus_model_sts::each_operation!(check_each),
     ]) {

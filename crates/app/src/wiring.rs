@@ -1,5 +1,6 @@
 //! Which services there are, and what each is given. Adding a service is a line in [`services`].
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use apus_authority::ServerConfig;
@@ -13,6 +14,8 @@ use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
 use apus_store::{Key, Keyspace, Store, StoreError};
 
 use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
+use crate::http_endpoints::HttpEndpoints;
+use crate::letters::LetterDir;
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub struct Foundation {
     pub iam: Mode,
     /// The URL that clients and functions reach the instance at, without a trailing slash.
     pub base_url: String,
+    /// Where mails and text messages are kept for people to read.
+    pub letter_dir: PathBuf,
     /// How sandboxes are served TLS, if they are.
     pub inside_tls: Option<InsideTls>,
 }
@@ -68,9 +73,9 @@ pub async fn start_under(
 ) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
     let lease = hold(lease);
-    let services = services(&foundation, &lease, &key, &endpoint)?;
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
     let Foundation { env, store, compute, iam, base_url, inside_tls, .. } = foundation;
-    let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
@@ -99,13 +104,15 @@ impl Instance {
 /// The services of a store that nothing is done with: for listing what they implement.
 pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
     let Owned { lease, key, endpoint } = own(foundation).await?;
-    services(foundation, &lease, &key, &endpoint)
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    services(foundation, &lease, &outbox, &key, &endpoint)
 }
 
 /// Every service, with what it stands on.
 fn services(
     on: &Foundation,
     lease: &Lease,
+    outbox: &Outbox,
     key: &InstanceKey,
     endpoint: &Arc<SandboxEndpoint>,
 ) -> Result<Vec<Service>, StartError> {
@@ -118,10 +125,20 @@ fn services(
         Arc::new(TraceLogs),
         on.lambda.clone(),
     );
+    let sns = apus_service_sns::service(apus_service_sns::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        lease: lease.clone(),
+        outbox: outbox.clone(),
+        endpoints: Arc::new(HttpEndpoints::new(env.clone())),
+        letters: Arc::new(LetterDir::new(env.clone(), on.letter_dir.clone())),
+        base_url: on.base_url.clone(),
+    });
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
         apus_service_s3::service(store.clone()),
+        sns,
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
         apus_service_sts::service(key),
     ])

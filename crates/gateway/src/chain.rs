@@ -134,6 +134,7 @@ fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origi
         base_url: listener.base_url.clone(),
         secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),
+        source: None,
     }
 }
 

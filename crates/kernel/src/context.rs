@@ -6,7 +6,7 @@ use std::fmt;
 use apus_schema::{Operation, ServiceError};
 use apus_time::Timestamp;
 
-use crate::{Caller, Platform};
+use crate::{Arn, Caller, Platform};
 
 /// The facts of one call.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct Origin {
     pub secure: bool,
     /// The client's software.
     pub user_agent: Option<String>,
+    /// The resource on whose behalf a part of the platform calls: a topic, for what is subscribed to it.
+    pub source: Option<Arn>,
 }
 
 impl Context {
@@ -62,6 +64,8 @@ impl Context {
         set("aws:SecureTransport", Some(origin.secure.to_string()));
         set("aws:SourceIp", origin.source_ip.clone());
         set("aws:UserAgent", origin.user_agent.clone());
+        set("aws:SourceArn", origin.source.as_ref().map(ToString::to_string));
+        set("aws:SourceAccount", origin.source.as_ref().map(|source| source.account.clone()));
         set("aws:PrincipalAccount", caller.principal.account().map(|account| account.to_string()));
         set("aws:PrincipalArn", caller.principal.arn().map(|arn| arn.to_string()));
         set("aws:userid", Some(caller.principal.user_id()));

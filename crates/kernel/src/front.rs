@@ -21,6 +21,8 @@ pub trait HttpFront: Send + Sync + 'static {
 pub enum Claims {
     /// Every path at or below this one, on any host: `/_apus`.
     Path(&'static str),
+    /// Every path that begins with this, on any host: `/SimpleNotificationService-`.
+    PathPrefix(&'static str),
     /// Every path on hosts with this suffix: `.lambda-url.us-east-1.localhost`.
     HostSuffix(&'static str),
 }
@@ -32,6 +34,7 @@ impl Claims {
             Self::Path(prefix) => {
                 path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
+            Self::PathPrefix(prefix) => path.starts_with(prefix),
             Self::HostSuffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
         }
     }
@@ -40,6 +43,10 @@ impl Claims {
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Path(a), Self::Path(b)) => Self::Path(a).matches("", b) || Self::Path(b).matches("", a),
+            (Self::PathPrefix(a), Self::PathPrefix(b)) => a.starts_with(b) || b.starts_with(a),
+            (Self::Path(path), Self::PathPrefix(prefix)) | (Self::PathPrefix(prefix), Self::Path(path)) => {
+                path.starts_with(prefix) || Self::Path(path).matches("", prefix)
+            }
             (Self::HostSuffix(a), Self::HostSuffix(b)) => a.ends_with(b) || b.ends_with(a),
             // Hosts are asked before paths.
             _ => false,
@@ -66,6 +73,9 @@ mod tests {
         let (all, health) = (Claims::Path("/_apus"), Claims::Path("/_apus/health"));
         assert!(all.overlaps(&health) && health.overlaps(&all));
         assert!(!health.overlaps(&Claims::Path("/_apus/help")));
+        let begins = Claims::PathPrefix("/_apus/he");
+        assert!(begins.overlaps(&health) && all.overlaps(&begins) && !begins.overlaps(&Claims::Path("/x")));
+        assert!(begins.matches("", "/_apus/help") && !begins.matches("", "/_apus"));
         assert!(Claims::HostSuffix(".b.localhost").overlaps(&Claims::HostSuffix(".localhost")));
     }
 }

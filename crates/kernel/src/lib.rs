@@ -19,6 +19,7 @@ mod outbox;
 mod platform;
 mod scope;
 mod service;
+mod step;
 
 pub use access::{Access, AccessRequest, Authorizer, BoxFuture, Resource, ResourcePolicies, ResourcePolicy};
 pub use caller::{Caller, Principal};
@@ -28,7 +29,8 @@ pub use identity::{Credential, CredentialError, Credentials};
 pub use lane::{LaneError, Lanes};
 pub use lease::{FenceError, Lease};
 pub use meter::Count;
-pub use outbox::{Dead, Delivery, LANES_MAX, Outbox, RetryPolicy};
+pub use outbox::{Dead, Delivery, LANES_MAX, Outbox, RetryPolicy, StepDelivery};
 pub use platform::Platform;
 pub use scope::{AccountId, Arn, Region, ScopeError};
 pub use service::{Builder, Handler, Service};
+pub use step::{Attempt, Step, StepEnd};

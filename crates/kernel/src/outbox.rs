@@ -5,6 +5,9 @@
 //! failed call is repeated with growing pauses, and its lane waits for it; what cannot be delivered ends among
 //! the dead, with the reason. Nothing is lost, and nothing is delivered less than once.
 //!
+//! What is no call of an operation (fanning a message out, posting to an endpoint) is a [`Step`] of the service that
+//! leaves it: it is found by its name in the service's registration table, and says itself when to try again.
+//!
 //! ```text
 //! instance "outbox" "log"  lane            a log of DeliveryRecord
 //! instance "outbox" "due"  when lane nonce  what wakes the lane; one entry for each delivery and each retry
@@ -14,10 +17,10 @@
 //!
 //! Invariant: a lane that has deliveries has a due entry, no later than the next attempt at its head.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use apus_env::{Env, HashSet};
+use apus_env::{Env, HashMap, HashSet};
 use apus_schema::{Operation, ServiceError, Structure};
 use apus_store::record::{decode, encode};
 use apus_store::{DueCursor, DueIndex, DueItem, Key, Keyspace, Log, Store, StoreError, Table, Tx};
@@ -28,14 +31,17 @@ use tracing::{error, warn};
 
 use crate::call_record::CallRecord;
 use crate::lease::FenceError;
+use crate::step::{Attempt, StepEnd};
 use crate::{Caller, Lease, Origin, Platform};
 
-/// The most lanes that are worked on at once.
-pub const LANES_MAX: usize = 64;
+/// The most lanes that are worked on at once: each may wait for an answer from outside.
+pub const LANES_MAX: usize = 256;
 /// The most deliveries of a lane between two writes of what is done.
 const BATCH_MAX: usize = 32;
-/// The most due entries that one look takes.
+/// The most due entries that one page of a look takes.
 const DUE_MAX: usize = 1_000;
+/// The most pages of a look: a lane that is busy may have many entries before those of a free one.
+const PAGES_MAX: usize = 100;
 /// After the store failed, the time until the next look.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -89,11 +95,38 @@ pub struct Delivery<O: Operation> {
     pub policy: RetryPolicy,
 }
 
+/// A step of a service, to be taken later.
+#[derive(Clone, Debug)]
+pub struct StepDelivery {
+    /// Deliveries of one lane keep their order. Its name begins with the service's, so that no two services share one.
+    pub lane: String,
+    /// The service whose step it is.
+    pub service: &'static str,
+    /// The step, as the service's registration table names it.
+    pub step: &'static str,
+    /// What the step reads.
+    pub payload: Vec<u8>,
+    /// Not before.
+    pub due: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(map)]
+struct StepRecord {
+    #[n(0)]
+    service: String,
+    #[n(1)]
+    step: String,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    payload: Vec<u8>,
+}
+
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(map)]
 struct DeliveryRecord {
+    /// A call, or else a step.
     #[n(0)]
-    call: CallRecord,
+    call: Option<CallRecord>,
     #[n(1)]
     policy: RetryPolicy,
     #[n(2)]
@@ -103,6 +136,19 @@ struct DeliveryRecord {
     /// The same at every attempt: targets may know a repetition by it.
     #[n(4)]
     idempotency_key: String,
+    #[n(5)]
+    step: Option<StepRecord>,
+}
+
+impl DeliveryRecord {
+    /// For messages: `sqs:SendMessage`, or `sns:deliver` for a step.
+    fn name(&self) -> String {
+        match (&self.call, &self.step) {
+            (Some(call), _) => call.name(),
+            (None, Some(step)) => format!("{}:{}", step.service, step.step),
+            (None, None) => "nothing".to_owned(),
+        }
+    }
 }
 
 /// The head of a lane that failed.
@@ -164,17 +210,36 @@ impl Outbox {
 
     /// Leaves a delivery, in the transaction of the change that causes it.
     pub fn put<O: Operation>(&self, tx: &Tx, delivery: Delivery<O>) {
-        let inner = &*self.0;
         let record = DeliveryRecord {
-            call: CallRecord::new(O::SCHEMA, &delivery.caller, &delivery.input.into_fields()),
+            call: Some(CallRecord::new(O::SCHEMA, &delivery.caller, &delivery.input.into_fields())),
             policy: delivery.policy,
             created_at_micros: tx.now().as_micros(),
             due_at_micros: delivery.due.as_micros(),
-            idempotency_key: inner.env.uuid_v4(),
+            idempotency_key: self.0.env.uuid_v4(),
+            step: None,
         };
-        inner.log(&delivery.lane).append_at_commit(tx, encode(&record));
-        let key = (delivery.lane.as_str(), inner.env.random_u64());
-        inner.due().put(tx, delivery.due, key, Vec::new());
+        self.append(tx, &delivery.lane, delivery.due, &record);
+    }
+
+    /// Leaves a step, in the transaction of the change that causes it.
+    pub fn put_step(&self, tx: &Tx, delivery: StepDelivery) {
+        let StepDelivery { lane, service, step, payload, due } = delivery;
+        let record = DeliveryRecord {
+            call: None,
+            // A step says itself when it is over.
+            policy: RetryPolicy::default(),
+            created_at_micros: tx.now().as_micros(),
+            due_at_micros: due.as_micros(),
+            idempotency_key: self.0.env.uuid_v4(),
+            step: Some(StepRecord { service: service.into(), step: step.into(), payload }),
+        };
+        self.append(tx, &lane, due, &record);
+    }
+
+    fn append(&self, tx: &Tx, lane: &str, due: Timestamp, record: &DeliveryRecord) {
+        let inner = &*self.0;
+        inner.log(lane).append_at_commit(tx, encode(record));
+        inner.due().put(tx, due, (lane, inner.env.random_u64()), Vec::new());
     }
 
     /// The first so many deliveries that came to their end undelivered.
@@ -185,7 +250,7 @@ impl Outbox {
         let read = |(key, record): (Key, DeadRecord)| {
             let (lane, _position) = self.0.dead_table().space().unpack::<(String, u64)>(&key)?;
             let died_at = Timestamp::from_micros(record.died_at_micros);
-            Ok(Dead { lane, operation: record.delivery.call.name(), reason: record.reason, died_at })
+            Ok(Dead { lane, operation: record.delivery.name(), reason: record.reason, died_at })
         };
         rows.into_iter().map(read).collect()
     }
@@ -220,44 +285,53 @@ impl Outbox {
     /// Starts work on the lanes that are due and free; when to look again.
     async fn look(&self, platform: &Platform) -> Result<Option<Timestamp>, FenceError> {
         let inner = &self.0;
-        let (now, items, next) = inner
+        let (now, by_lane, next) = inner
             .store
             .read(|tx| async move {
                 inner.lease.fence(&tx).await?;
                 let now = tx.now();
-                let mut cursor = DueCursor::default();
-                let items = inner.due().due(&tx, now, DUE_MAX, &mut cursor).await?;
+                let by_lane = inner.due_and_free(&tx, now).await?;
                 // A cursor that found nothing stands behind what is due.
                 let mut behind = DueCursor::default();
                 let _nothing = inner.due().due(&tx, now, 0, &mut behind).await?;
                 let next = inner.due().next_due(&tx, behind).await?;
-                Ok::<_, FenceError>((now, items, next))
+                Ok::<_, FenceError>((now, by_lane, next))
             })
             .await?;
-        let mut by_lane: Vec<(String, Vec<DueItem>)> = Vec::new();
-        for item in items {
-            let (lane, _nonce) = inner.due().item::<(String, u64)>(&item)?;
-            match by_lane.iter_mut().find(|(known, _)| *known == lane) {
-                Some((_, items)) => items.push(item),
-                None => by_lane.push((lane, vec![item])),
-            }
-        }
         for (lane, items) in by_lane {
-            if !inner.take(&lane) {
-                continue;
-            }
-            let (outbox, platform) = (self.clone(), platform.clone());
+            let Some(place) = self.take(&lane) else { continue };
+            let platform = platform.clone();
             inner.env.spawn("outbox lane", async move {
-                let work = Work { outbox: &outbox, platform: &platform, lane: &lane };
+                let outbox = &place.outbox;
+                let work = Work { outbox, platform: &platform, lane: &place.lane };
                 if let Err(failed) = work.run(items).await {
-                    warn!(lane, error = %failed, "a lane of the outbox stopped early");
+                    warn!(lane = place.lane, error = %failed, "a lane of the outbox stopped early");
                     // What made it stop would stop it again at once.
                     outbox.0.env.sleep(PAUSE).await;
                 }
-                outbox.0.release(&lane);
             });
         }
         Ok(next.filter(|next| *next > now))
+    }
+
+    /// Takes a lane to work on, if it is free and there is room.
+    fn take(&self, lane: &str) -> Option<Place> {
+        let mut busy = self.0.busy();
+        let taken = busy.len() < LANES_MAX && busy.insert(lane.to_owned());
+        taken.then(|| Place { outbox: self.clone(), lane: lane.to_owned() })
+    }
+}
+
+/// A lane that is being worked on. However the work ends, by a panic too, the lane is free again.
+struct Place {
+    outbox: Outbox,
+    lane: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.outbox.0.busy().remove(&self.lane);
+        self.outbox.0.freed.notify_one();
     }
 }
 
@@ -278,15 +352,40 @@ impl Inner {
         Table::new(self.space.sub(("dead",)))
     }
 
-    /// Takes a lane to work on, if it is free and there is room.
-    fn take(&self, lane: &str) -> bool {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.len() < LANES_MAX && busy.insert(lane.to_owned())
+    fn busy(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self, lane: &str) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(lane);
-        self.freed.notify_one();
+    /// The due entries of lanes that are free, in the order of becoming due: as many lanes as there is room for.
+    async fn due_and_free(&self, tx: &Tx, now: Timestamp) -> Result<Vec<(String, Vec<DueItem>)>, StoreError> {
+        let (busy, room) = {
+            let busy = self.busy();
+            (busy.clone(), LANES_MAX.saturating_sub(busy.len()))
+        };
+        let mut places: HashMap<String, usize> = HashMap::default();
+        let mut by_lane: Vec<(String, Vec<DueItem>)> = Vec::new();
+        let (mut after, mut pages) = (None, 0);
+        while room > 0 && pages < PAGES_MAX {
+            let items = self.due().due_after(tx, now, DUE_MAX, after.as_ref()).await?;
+            let is_last = items.len() < DUE_MAX;
+            after = items.last().map(|item| item.key.clone());
+            for item in items {
+                let (lane, _nonce) = self.due().item::<(String, u64)>(&item)?;
+                match places.get(&lane) {
+                    Some(at) => by_lane[*at].1.push(item),
+                    None if busy.contains(&lane) || by_lane.len() == room => {}
+                    None => {
+                        places.insert(lane.clone(), by_lane.len());
+                        by_lane.push((lane, vec![item]));
+                    }
+                }
+            }
+            if is_last || by_lane.len() == room {
+                break;
+            }
+            pages += 1;
+        }
+        Ok(by_lane)
     }
 }
 
@@ -401,16 +500,20 @@ impl Work<'_> {
                 progress.wait = Wait::ForDue(due);
                 break;
             }
-            if let Err(reason) = self.attempt(&record).await {
+            if let Err(reason) = self.attempt(&record, failures).await {
                 failures += 1;
                 let now = env.now();
                 let since = Timestamp::from_micros(record.created_at_micros);
-                let next = record.policy.next(failures, since, now).filter(|_| reason.retryable);
+                let next = match reason.again {
+                    Again::ByPolicy => record.policy.next(failures, since, now),
+                    Again::After(pause) => Some(now + pause),
+                    Again::Never => None,
+                };
                 if let Some(next) = next {
                     progress.wait = Wait::ForRetry(LaneRecord { failures, next_at_micros: next.as_micros() });
                     break;
                 }
-                warn!(lane = self.lane, call = record.call.name(), reason = reason.text, "undeliverable");
+                warn!(lane = self.lane, call = record.name(), reason = reason.text, "undeliverable");
                 let died_at_micros = now.as_micros();
                 progress
                     .dead
@@ -422,12 +525,39 @@ impl Work<'_> {
         progress
     }
 
-    async fn attempt(&self, record: &DeliveryRecord) -> Result<(), Failure> {
-        let (operation, caller, input) =
-            record.call.read(self.platform).map_err(|error| Failure { text: error.0, retryable: false })?;
+    async fn attempt(&self, record: &DeliveryRecord, failures: u32) -> Result<(), Failure> {
+        let call = match (&record.call, &record.step) {
+            (Some(call), _) => call,
+            (None, Some(step)) => return self.take_step(record, step, failures).await,
+            (None, None) => return Err(Failure::last("a delivery of nothing".into())),
+        };
+        let (operation, caller, input) = call.read(self.platform).map_err(|error| Failure::last(error.0))?;
         let request_id = Some(record.idempotency_key.clone());
         let context = self.platform.context(caller, Origin::default(), request_id);
         self.platform.dispatch(operation, context, input).await.map(|_output| ()).map_err(Failure::from)
+    }
+
+    async fn take_step(
+        &self,
+        record: &DeliveryRecord,
+        step: &StepRecord,
+        failures: u32,
+    ) -> Result<(), Failure> {
+        let Some(own) = self.platform.step(&step.service, &step.step) else {
+            return Err(Failure::last(format!("no step here is {}", record.name())));
+        };
+        let attempt = Attempt {
+            platform: self.platform.clone(),
+            id: record.idempotency_key.clone(),
+            since: Timestamp::from_micros(record.created_at_micros),
+            failures,
+            payload: step.payload.clone(),
+        };
+        match own.take(attempt).await {
+            StepEnd::Done => Ok(()),
+            StepEnd::Again { after, reason } => Err(Failure { text: reason, again: Again::After(after) }),
+            StepEnd::Dead { reason } => Err(Failure::last(reason)),
+        }
     }
 
     /// Writes what a batch came to: one transaction for all of it.
@@ -459,14 +589,27 @@ impl Work<'_> {
     }
 }
 
-/// Why an attempt failed.
+/// Why an attempt failed, and whether there is another.
 struct Failure {
     text: String,
-    retryable: bool,
+    again: Again,
+}
+
+enum Again {
+    ByPolicy,
+    After(Duration),
+    Never,
+}
+
+impl Failure {
+    fn last(text: String) -> Self {
+        Self { text, again: Again::Never }
+    }
 }
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
-        Self { text: error.to_string(), retryable: error.is_retryable() }
+        let again = if error.is_retryable() { Again::ByPolicy } else { Again::Never };
+        Self { text: error.to_string(), again }
     }
 }

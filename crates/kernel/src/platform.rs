@@ -14,6 +14,7 @@ use tracing::{debug, error};
 use crate::access::{AccessRequest, Authorizer, ResourcePolicies};
 use crate::meter::{Count, Meter};
 use crate::service::{Implementation, Prepared, Worker};
+use crate::step::BoundStep;
 use crate::{Caller, Context, HttpFront, Origin, Resource, ResourcePolicy, Service};
 
 /// The platform: the services that are mounted, and the door to them. Clones are handles to the same one.
@@ -26,6 +27,8 @@ struct Inner {
     implementations: BTreeMap<(&'static str, &'static str), Implementation>,
     /// By the service that the names of their resources begin with.
     policies: BTreeMap<&'static str, Arc<dyn ResourcePolicies>>,
+    /// By service and name.
+    steps: BTreeMap<(&'static str, &'static str), Arc<dyn BoundStep>>,
     fronts: Vec<Arc<dyn HttpFront>>,
     authorizer: Box<dyn Authorizer>,
     meter: Meter,
@@ -44,6 +47,7 @@ impl Platform {
         let mut schemas = BTreeMap::new();
         let mut implementations = BTreeMap::new();
         let mut policies = BTreeMap::new();
+        let mut steps = BTreeMap::new();
         let mut mounted: Vec<Arc<dyn HttpFront>> = Vec::new();
         let mut mount = |front: Arc<dyn HttpFront>| {
             let rival = mounted.iter().find(|other| other.claims().overlaps(&front.claims()));
@@ -59,6 +63,7 @@ impl Platform {
                 implementations.insert((name, one.schema.name), one);
             }
             policies.extend(service.policies.map(|own| (name, own)));
+            steps.extend(service.steps.into_iter().map(|(step, own)| ((name, step), own)));
             service.fronts.into_iter().for_each(&mut mount);
             workers.extend(service.workers);
         }
@@ -67,6 +72,7 @@ impl Platform {
             services: schemas,
             implementations,
             policies,
+            steps,
             fronts: mounted,
             authorizer: Box::new(authorizer),
             meter: Meter::default(),
@@ -109,6 +115,12 @@ impl Platform {
     /// The fronts, for the gateway.
     pub fn fronts(&self) -> &[Arc<dyn HttpFront>] {
         &self.0.fronts
+    }
+
+    /// A service's step of that name.
+    pub(crate) fn step(&self, service: &str, name: &str) -> Option<&dyn BoundStep> {
+        let found = self.0.steps.iter().find(|((own, step), _)| *own == service && *step == name);
+        found.map(|(_, step)| step.as_ref())
     }
 
     /// The counts of all operations called since the start: service, operation, count.

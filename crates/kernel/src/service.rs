@@ -6,6 +6,7 @@ use std::sync::Arc;
 use apus_schema::{Fields, Mismatch, Operation, OperationSchema, ServiceError, ServiceSchema, Structure};
 
 use crate::access::{BoxFuture, ResourcePolicies};
+use crate::step::{Bound, BoundStep, Step};
 use crate::{Access, Caller, Context, HttpFront, Platform, Resource};
 
 /// A service's registration table.
@@ -15,6 +16,7 @@ pub struct Service {
     pub(crate) fronts: Vec<Arc<dyn HttpFront>>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) policies: Option<Arc<dyn ResourcePolicies>>,
+    pub(crate) steps: Vec<(&'static str, Arc<dyn BoundStep>)>,
 }
 
 /// A background step of a service, started with the platform.
@@ -34,7 +36,7 @@ impl Service {
     /// A service with that model and that state, which every handler is passed.
     pub fn of<S: Send + Sync + 'static>(schema: &'static ServiceSchema, state: S) -> Builder<S> {
         let (implementations, fronts, workers) = (Vec::new(), Vec::new(), Vec::new());
-        let service = Self { schema, implementations, fronts, workers, policies: None };
+        let service = Self { schema, implementations, fronts, workers, policies: None, steps: Vec::new() };
         Builder { service, state: Arc::new(state) }
     }
 
@@ -93,6 +95,15 @@ impl<S: Send + Sync + 'static> Builder<S> {
         let state = Arc::clone(&self.state);
         let start = Box::new(move |platform| Box::pin(start(state, platform)) as BoxFuture<'static, ()>);
         self.service.workers.push(Worker { name, start });
+        self
+    }
+
+    /// Names a step that the service leaves in the outbox. The name stays in stores: it is for ever.
+    #[must_use]
+    pub fn step(mut self, name: &'static str, handler: impl Step<S>) -> Self {
+        let repeated = self.service.steps.iter().any(|(other, _)| *other == name);
+        assert!(!repeated, "the step {name} is registered twice");
+        self.service.steps.push((name, Arc::new(Bound { state: Arc::clone(&self.state), handler })));
         self
     }
 

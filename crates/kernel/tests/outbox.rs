@@ -7,8 +7,8 @@ use std::time::Duration;
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
-    Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Delivery, Lease, Outbox,
-    Platform, Region, RetryPolicy, Service,
+    Access, AccessRequest, AccountId, Attempt, Authorizer, BoxFuture, Caller, Context, Delivery, Lease,
+    Outbox, Platform, Region, RetryPolicy, Service, StepDelivery, StepEnd,
 };
 use apus_model_sqs::{SERVICE, SendMessage, SendMessageRequest, SendMessageResult};
 use apus_schema::{Common, ServiceError};
@@ -71,11 +71,45 @@ async fn send(
     target.take(&context, &input).map(|()| SendMessageResult::default())
 }
 
+/// A step: fails as often as its payload's first byte says, and then notes the rest of it.
+async fn note(target: Arc<Target>, attempt: Attempt) -> StepEnd {
+    let text = String::from_utf8_lossy(&attempt.payload[1..]).into_owned();
+    target.lock().ids.entry(text.clone()).or_default().push(attempt.id);
+    if attempt.failures < attempt.payload[0].into() {
+        return StepEnd::Again { after: Duration::from_secs(7), reason: "not yet".into() };
+    }
+    if text == "dead" {
+        return StepEnd::Dead { reason: "it never will".into() };
+    }
+    target.lock().bodies.push(text);
+    StepEnd::Done
+}
+
+async fn leave_step(
+    env: &Env,
+    store: &Store,
+    outbox: &Outbox,
+    lane: &str,
+    step: &'static str,
+    payload: &[u8],
+) {
+    let left = store.transact(|tx| {
+        let (lane, payload) = (lane.to_owned(), payload.to_vec());
+        outbox.put_step(&tx, StepDelivery { lane, service: "sqs", step, payload, due: env.now() });
+        std::future::ready(Ok::<_, StoreError>(()))
+    });
+    left.await.expect("it is left");
+}
+
 /// A platform whose one service is the target, with an outbox that is dispatched.
 async fn boot(env: &Env, store: &Store, target: &Target) -> Result<Outbox, StoreError> {
     let lease = Lease::acquire(store, Keyspace::global("instance", "lease").key(("lanes",))).await?;
     let access = Access::<SendMessage>::free("sqs:SendMessage");
-    let service = Service::of(&SERVICE, target.clone()).operation(access, send).build();
+    let service = Service::of(&SERVICE, target.clone())
+        .operation(access, send)
+        .step("note", note)
+        .step("hang", |_: Arc<Target>, _: Attempt| std::future::pending())
+        .build();
     let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let platform = Platform::start(env.clone(), vec![service], Vec::new(), AllowAll);
     platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
@@ -267,4 +301,48 @@ fn every_acknowledged_delivery_survives_crashes_and_keeps_its_order() {
     }
     assert!(crashes > 60, "most rounds end in a crash: {crashes}");
     assert!(repeated > 0, "some crash must fall between a call and its record, or this test shows little");
+}
+
+#[test]
+fn a_step_says_itself_when_it_is_tried_again_and_when_it_is_over() {
+    let mut simulator = Simulator::new(8);
+    let env = simulator.env();
+    let target = Target::default();
+    simulator.run(async {
+        let store = Store::memory(&env);
+        let outbox = boot(&env, &store, &target).await.expect("it boots");
+        for payload in [&b"\x02first"[..], b"\x00dead", b"\x00second"] {
+            leave_step(&env, &store, &outbox, "sqs lane", "note", payload).await;
+        }
+        leave_step(&env, &store, &outbox, "sqs other", "gone", b"").await;
+        env.sleep(Duration::from_secs(13)).await;
+        assert!(target.bodies().is_empty(), "two pauses of seven seconds");
+        env.sleep(Duration::from_secs(2)).await;
+        assert_eq!(target.bodies(), ["first", "second"]);
+        let dead = outbox.dead(10).await.expect("the dead are listed");
+        let told: Vec<_> = dead.iter().map(|one| (one.operation.as_str(), one.reason.as_str())).collect();
+        assert_eq!(told, [("sqs:note", "it never will"), ("sqs:gone", "no step here is sqs:gone")]);
+    });
+    let ids = target.lock().ids["first"].clone();
+    assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn what_waits_behind_a_busy_lane_holds_up_no_other() {
+    let mut simulator = Simulator::new(9);
+    let env = simulator.env();
+    let target = Target::default();
+    simulator.run(async {
+        let store = Store::memory(&env);
+        let outbox = boot(&env, &store, &target).await.expect("it boots");
+        leave_step(&env, &store, &outbox, "sqs busy", "hang", b"").await;
+        env.sleep(Duration::from_secs(1)).await;
+        // More than a page of entries that nobody can work on.
+        for _ in 0..1_200 {
+            leave_step(&env, &store, &outbox, "sqs busy", "hang", b"").await;
+        }
+        leave_step(&env, &store, &outbox, "sqs free", "note", b"\x00through").await;
+        env.sleep(Duration::from_secs(1)).await;
+        assert_eq!(target.bodies(), ["through"]);
+    });
 }

@@ -9,6 +9,7 @@ use apus_schema::{Fault, ServiceError};
 
 use crate::messages::{Messages, Receive};
 use crate::register::{Registers, Saw, Tick};
+use crate::topics::Published;
 
 /// What the clients of one world know. It outlives every crash. Clones are handles to the same one.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Facts {
     session: Option<Session>,
     registers: Registers,
     messages: Messages,
+    published: Published,
     violations: Vec<String>,
 }
 
@@ -228,6 +230,34 @@ impl History {
     pub(crate) fn drained(&self, queue: &str, seen: &BTreeSet<u64>) {
         let at = self.tick();
         let found = self.facts().messages.drained(queue, seen, at);
+        for what in found {
+            self.violation(what);
+        }
+    }
+
+    pub(crate) fn publishing(&self, token: u64, topic: &str, group: Option<&str>) {
+        self.facts().published.publishing(token, topic, group);
+    }
+
+    pub(crate) fn published(&self, token: u64, answer: Result<Option<String>, Verdict>) {
+        match answer {
+            Ok(number) => self.facts().published.acknowledged(token, number),
+            Err(Verdict::Refused) => self.facts().published.refused(token),
+            Err(_) => {}
+        }
+    }
+
+    pub(crate) fn arrived(&self, token: u64, topic: &str) {
+        let found = self.facts().published.arrived(token, topic);
+        self.note(found);
+    }
+
+    pub(crate) fn owed_by_topic(&self, topic: &str) -> usize {
+        self.facts().published.owed(topic)
+    }
+
+    pub(crate) fn settled(&self, topic: &str) {
+        let found = self.facts().published.settled(topic);
         for what in found {
             self.violation(what);
         }

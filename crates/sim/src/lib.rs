@@ -9,6 +9,7 @@ mod history;
 mod load;
 mod messages;
 mod register;
+mod topics;
 mod value;
 mod world;
 

@@ -171,6 +171,7 @@ impl World {
             lambda: LambdaConfig::new(self.scratch.code_dir(), BASE_URL),
             iam: Mode::Enforce,
             base_url: BASE_URL.to_owned(),
+            letter_dir: self.scratch.code_dir().join("outgoing"),
             inside_tls: None,
         };
         match self.simulator.run(wiring::start_under(foundation, hold)) {
@@ -221,20 +222,23 @@ impl World {
 
     /// Works until about so many calls were answered; after half of them another instance starts on the same
     /// store, and the first is not told. From then on messages are sent through the new one and received
-    /// through the old one.
+    /// through the old one; nobody publishes, whom the outbox would have wait for its two owners.
     pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
         let begun = self.history.operations();
         let (half, whole) = (Work::until(begun + operations / 2), Work::until(begun + operations));
         let old = self.clients();
         let mut tasks = self.simulator.run(async {
-            let mut tasks = load::start_those(&old, &whole, |kind| kind != Kind::Producer);
+            let mut tasks =
+                load::start_those(&old, &whole, |kind| !matches!(kind, Kind::Producer | Kind::Publisher));
             tasks.extend(load::start_those(&old, &half, |kind| kind == Kind::Producer));
             half.reached().await;
             tasks
         });
         self.boot_under(hold);
         let new = self.clients().split_off(old.len());
-        tasks.extend(load::start_those(&new, &whole, |kind| kind != Kind::Consumer));
+        tasks.extend(load::start_those(&new, &whole, |kind| {
+            !matches!(kind, Kind::Consumer | Kind::Publisher)
+        }));
         self.simulator.run(async {
             for task in tasks {
                 if task.join().await.is_err() {

@@ -4,6 +4,7 @@ mod functions;
 mod objects;
 mod queues;
 mod roles;
+mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functio
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
 pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, find_queue, queue_key, receive_all};
 pub(crate) use roles::{POLICY_PREFIX, all_roles, life_key, read_life, read_policy};
+pub(crate) use topics::{TOPICS, collect};
 
 /// The role that functions run as.
 const WORKER: &str = "worker";
@@ -112,7 +114,8 @@ impl Work {
 pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     roles::prepare(client).await?;
     objects::prepare(client).await?;
-    queues::prepare(client).await
+    queues::prepare(client).await?;
+    topics::prepare(client).await
 }
 
 /// Starts every client of every instance.
@@ -134,9 +137,10 @@ pub(crate) enum Kind {
     Producer,
     Consumer,
     Functions,
+    Publisher,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 17] = [
     Kind::Objects,
     Kind::Objects,
     Kind::Objects,
@@ -152,6 +156,8 @@ const KINDS: [Kind; 15] = [
     Kind::Consumer,
     Kind::Functions,
     Kind::Functions,
+    Kind::Publisher,
+    Kind::Publisher,
 ];
 
 fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
@@ -165,9 +171,10 @@ fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
                 Kind::Producer => queues::produce(&client).await,
                 Kind::Consumer => queues::consume(&client).await,
                 Kind::Functions => functions::step(&client).await,
+                Kind::Publisher => topics::publish(&client).await,
             }
             // Producers are slower, so that queues run empty now and then.
-            let times = if kind == Kind::Producer { 4 } else { 1 };
+            let times = if matches!(kind, Kind::Producer | Kind::Publisher) { 4 } else { 1 };
             client.env.sleep(Duration::from_micros(client.below(times * PAUSE_MICROS_MAX))).await;
         }
     })

@@ -75,13 +75,30 @@ impl DueIndex {
         limit: usize,
         cursor: &mut DueCursor,
     ) -> Result<Vec<DueItem>, StoreError> {
-        let end = self.space.key((Timestamp::from_micros(now.as_micros() + 1),));
-        let all = self.space.all();
-        // The last instant that can be written has none after it.
-        let range = if now == Timestamp::MAX { all } else { all.before(&end) };
-        let items = self.scan(tx, &self.from(range, *cursor), limit).await?;
+        let items = self.scan(tx, &self.from(self.until(now), *cursor), limit).await?;
         cursor.from = Some(items.first().map_or(now, |item| item.due)).max(cursor.from);
         Ok(items)
+    }
+
+    /// Up to `limit` items due at or before `now`, in order, behind the one at `after`: the next page.
+    pub async fn due_after(
+        &self,
+        tx: &Tx,
+        now: Timestamp,
+        limit: usize,
+        after: Option<&Key>,
+    ) -> Result<Vec<DueItem>, StoreError> {
+        let range = self.until(now);
+        self.scan(tx, &after.map_or(range.clone(), |after| range.after(after)), limit).await
+    }
+
+    fn until(&self, now: Timestamp) -> Range {
+        let all = self.space.all();
+        // The last instant that can be written has none after it.
+        if now == Timestamp::MAX {
+            return all;
+        }
+        all.before(&self.space.key((Timestamp::from_micros(now.as_micros() + 1),)))
     }
 
     /// When the next item is due, if there is any.

@@ -1,0 +1,137 @@
+//! Turns at endpoints outside: how many posts may be under way at once, in all and to one host. An endpoint that
+//! hangs holds its post for seconds; this keeps what hangs from holding up what does not.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use apus_kernel::LANES_MAX;
+
+/// Posts under way, in all: the rest of the outbox's lanes stays for queues and functions.
+const POSTS_MAX: usize = LANES_MAX / 2;
+/// Posts under way to one host.
+const HOST_POSTS_MAX: u32 = 16;
+/// Posts under way to a host whose last one got no answer.
+const SILENT_POSTS_MAX: u32 = 1;
+/// Hosts that are remembered.
+const HOSTS_MAX: usize = 10_000;
+
+/// Who is being posted to.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<Hosts>);
+
+#[derive(Default)]
+struct Hosts {
+    under_way: usize,
+    by_name: BTreeMap<String, Host>,
+}
+
+#[derive(Default)]
+struct Host {
+    under_way: u32,
+    /// The last post got no answer.
+    is_silent: bool,
+}
+
+impl Turns {
+    /// A turn at the host of that URL; nothing if others have to end theirs first.
+    pub(crate) fn take(&self, url: &str) -> Option<Turn<'_>> {
+        let name = host(url);
+        let mut hosts = self.lock();
+        let is_known = hosts.by_name.contains_key(name);
+        if hosts.under_way >= POSTS_MAX || (!is_known && hosts.by_name.len() >= HOSTS_MAX && !hosts.forget())
+        {
+            return None;
+        }
+        let host = hosts.by_name.entry(name.to_owned()).or_default();
+        let most = if host.is_silent { SILENT_POSTS_MAX } else { HOST_POSTS_MAX };
+        if host.under_way >= most {
+            return None;
+        }
+        host.under_way += 1;
+        hosts.under_way += 1;
+        Some(Turn { turns: self, name: name.to_owned(), is_silent: true })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hosts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hosts {
+    /// Makes room; whether it could.
+    fn forget(&mut self) -> bool {
+        let idle = self.by_name.iter().find(|(_, host)| host.under_way == 0).map(|(name, _)| name.clone());
+        idle.is_some_and(|name| self.by_name.remove(&name).is_some())
+    }
+}
+
+/// What stands before the path: `http://example.com:8080`.
+fn host(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let length = url[start..].find(['/', '?', '#']).unwrap_or(url.len() - start);
+    &url[..start + length]
+}
+
+/// A turn. However it ends, the next may have one.
+pub(crate) struct Turn<'a> {
+    turns: &'a Turns,
+    name: String,
+    is_silent: bool,
+}
+
+impl Turn<'_> {
+    /// The host has answered, whatever it said.
+    pub(crate) fn answered(mut self) {
+        self.is_silent = false;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut hosts = self.turns.lock();
+        hosts.under_way -= 1;
+        let Some(host) = hosts.by_name.get_mut(&self.name) else { return };
+        host.under_way -= 1;
+        host.is_silent = self.is_silent;
+        if host.under_way == 0 && !host.is_silent {
+            hosts.by_name.remove(&self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_their_shares_and_silent_ones_a_small_one() {
+        let turns = Turns::default();
+        let taken: Vec<_> =
+            (0..HOST_POSTS_MAX).map(|n| turns.take(&format!("http://a/{n}")).expect("its share")).collect();
+        assert!(turns.take("http://a/x?y").is_none());
+        assert!(turns.take("https://a/").is_some(), "another port is another host");
+        drop(taken);
+        let one = turns.take("http://a").expect("the host was silent, and may be asked again");
+        assert!(turns.take("http://a#x").is_none(), "by one at a time");
+        one.answered();
+        let both = (turns.take("http://a"), turns.take("http://a"));
+        assert!(both.0.is_some() && both.1.is_some());
+        let others: Vec<_> = (0..).map_while(|n| turns.take(&format!("http://host{n}/"))).collect();
+        assert_eq!(others.len(), POSTS_MAX - 2);
+        others.into_iter().for_each(Turn::answered);
+        let (one, two) = both;
+        one.into_iter().chain(two).for_each(Turn::answered);
+        assert_eq!(turns.lock().under_way, 0);
+        // Only the one that was silent is remembered.
+        assert_eq!(turns.lock().by_name.keys().collect::<Vec<_>>(), ["https://a"]);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let turns = Turns::default();
+        for number in 0..HOSTS_MAX + 100 {
+            drop(turns.take(&format!("http://host{number}/")).expect("there is room"));
+        }
+        assert_eq!(turns.lock().by_name.len(), HOSTS_MAX);
+    }
+}
