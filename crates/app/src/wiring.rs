@@ -68,9 +68,9 @@ pub async fn start_under(
 ) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
     let lease = hold(lease);
-    let services = services(&foundation, &lease, &key, &endpoint)?;
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
     let Foundation { env, store, compute, iam, base_url, inside_tls, .. } = foundation;
-    let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
@@ -99,25 +99,28 @@ impl Instance {
 /// The services of a store that nothing is done with: for listing what they implement.
 pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
     let Owned { lease, key, endpoint } = own(foundation).await?;
-    services(foundation, &lease, &key, &endpoint)
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    services(foundation, &lease, &outbox, &key, &endpoint)
 }
 
 /// Every service, with what it stands on.
 fn services(
     on: &Foundation,
     lease: &Lease,
+    outbox: &Outbox,
     key: &InstanceKey,
     endpoint: &Arc<SandboxEndpoint>,
 ) -> Result<Vec<Service>, StartError> {
     let (env, store) = (&on.env, &on.store);
-    let lambda = apus_service_lambda::service(
-        env.clone(),
-        store.clone(),
-        on.compute.clone(),
-        Arc::clone(endpoint) as Arc<_>,
-        Arc::new(TraceLogs),
-        on.lambda.clone(),
-    );
+    let lambda = apus_service_lambda::service(apus_service_lambda::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        outbox: outbox.clone(),
+        compute: on.compute.clone(),
+        endpoints: Arc::clone(endpoint) as Arc<_>,
+        logs: Arc::new(TraceLogs),
+        config: on.lambda.clone(),
+    });
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,

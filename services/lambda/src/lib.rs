@@ -23,6 +23,7 @@ mod ports;
 mod resolve;
 mod revision;
 mod role_sessions;
+mod run;
 mod settings;
 mod store;
 mod tags;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 
 use apus_compute::Compute;
 use apus_env::Env;
-use apus_kernel::Service;
+use apus_kernel::{Outbox, Service};
 use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
@@ -78,6 +79,7 @@ impl LambdaConfig {
 pub(crate) struct Lambda {
     env: Env,
     store: Store,
+    outbox: Outbox,
     compute: Compute,
     code: CodeCache,
     sessions: RoleSessions,
@@ -86,19 +88,31 @@ pub(crate) struct Lambda {
     endpoint_url: String,
 }
 
-/// The service on that store, running functions on `compute`. Fails if the directory for code cannot be used.
-pub fn service(
-    env: Env,
-    store: Store,
-    compute: Compute,
-    endpoints: Arc<dyn EndpointServer>,
-    logs: Arc<dyn LogSink>,
-    config: LambdaConfig,
-) -> io::Result<Service> {
+/// What the service stands on.
+pub struct Foundation {
+    /// Time and chance.
+    pub env: Env,
+    /// Where its state lives.
+    pub store: Store,
+    /// What it leaves to be done later.
+    pub outbox: Outbox,
+    /// What runs functions.
+    pub compute: Compute,
+    /// What serves the platform to functions.
+    pub endpoints: Arc<dyn EndpointServer>,
+    /// Where functions' lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// How functions are kept and run.
+    pub config: LambdaConfig,
+}
+
+/// The service. Fails if the directory for code cannot be used.
+pub fn service(foundation: Foundation) -> io::Result<Service> {
+    let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let sessions = RoleSessions::default();
     let endpoint_url = config.endpoint_url;
-    let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
+    let lambda = Lambda { env, store, outbox, compute, code, sessions, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
+use apus_compute::InvokeRequest;
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke, LogType};
 use apus_schema::ServiceError;
@@ -10,18 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
-use tracing::warn;
 
-use crate::errors::{self, Failure};
-use crate::function_name::FunctionReference;
+use crate::errors;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
-use crate::store::find::{Found, find};
-use crate::unpacked::LoadError;
-use crate::{Lambda, client_context, environment, resolve};
+use crate::run::{self, Ran, Run};
+use crate::{Lambda, client_context, resolve};
 
 const ACTION: &str = "lambda:InvokeFunction";
-/// Changes of a version that one invocation runs into.
-const CHANGES_MAX: usize = 8;
 /// The event of an invocation that sends none.
 const EMPTY_EVENT: &[u8] = b"{}";
 
@@ -32,7 +27,7 @@ pub(crate) async fn invoke(
     context: Context,
     input: InvocationRequest,
 ) -> Result<InvocationResponse, ServiceError> {
-    let chance = chance(lambda.env.random_u64());
+    let chance = run::chance(lambda.env.random_u64());
     let qualifier = input.qualifier.as_deref();
     let (function, found) =
         lambda.found(&context, ACTION, &input.function_name, qualifier, Some(chance)).await?;
@@ -69,11 +64,8 @@ pub(crate) async fn invoke(
         client_context: client_context.flatten(),
         ..InvokeRequest::default()
     };
-    let (outcome, version) = run(&lambda, &context, &function, found, chance, request).await?;
-    for note in &outcome.notes {
-        warn!(function = %function.id.name, note, "about this environment");
-    }
-    Ok(response(outcome, version, with_log))
+    let ran = lambda.run(&context, Run { function: &function, found, chance, request }).await?;
+    Ok(response(ran, with_log))
 }
 
 /// The event, which must be JSON.
@@ -89,46 +81,8 @@ fn event(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
     Ok(payload)
 }
 
-/// Runs the version, and says which it was. A version that was changed while its code was looked for is looked up
-/// again: no change loses a call.
-async fn run(
-    lambda: &Lambda,
-    context: &Context,
-    function: &FunctionReference,
-    mut found: Found,
-    chance: f64,
-    request: InvokeRequest,
-) -> Result<(InvokeOutcome, String), ServiceError> {
-    let id = &function.id;
-    for _ in 0..CHANGES_MAX {
-        let Found { version, record, .. } = &found;
-        let retire = |key: &FunctionKey| lambda.compute.retire(key);
-        match lambda.unpacked_or_gone(function, record).await {
-            Ok((code, layers)) => {
-                let session = lambda.sessions.get(context, id, version, record, retire).await?;
-                let spec = environment::spec(lambda, id, &found, session, code, layers);
-                let outcome = lambda.compute.invoke(spec, request).await.map_err(errors::invoke_error)?;
-                return Ok((outcome, found.version));
-            }
-            Err(LoadError::Refused(error)) => return Err(error),
-            Err(LoadError::Gone) => {
-                let asked = function.clone();
-                let again = lambda.store.read(|tx| async move { find(&tx, &asked, Some(chance)).await });
-                let again = again.await.map_err(Failure::from)?;
-                found = again.ok_or_else(|| errors::function_not_found(function))?;
-            }
-        }
-    }
-    Err(errors::function_not_found(function))
-}
-
-/// A number from 0 to below 1, in steps that it can hold exactly.
-fn chance(random: u64) -> f64 {
-    const STEPS: u32 = 53;
-    (random >> (u64::BITS - STEPS)) as f64 / (1_u64 << STEPS) as f64
-}
-
-fn response(outcome: InvokeOutcome, version: String, with_log: bool) -> InvocationResponse {
+fn response(ran: Ran, with_log: bool) -> InvocationResponse {
+    let Ran { outcome, version } = ran;
     InvocationResponse {
         status_code: Some(200),
         function_error: outcome.function_error.map(|error| error.kind.to_owned()),

@@ -13,16 +13,16 @@ use apus_compute::{Compute, InsideListeners, PoolLimits};
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
-    Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Origin, Platform, Region,
-    Service,
+    Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Lease, Origin, Outbox,
+    Platform, Region, Service,
 };
 use apus_model_lambda::{
     CreateFunctionRequest, FunctionCode, InvocationRequest, InvocationResponse, Invoke, Runtime,
 };
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
-use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink};
-use apus_store::Store;
+use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink};
+use apus_store::{Keyspace, Store};
 use bytes::Bytes;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
@@ -152,14 +152,18 @@ pub(crate) fn world_with(
         let compute = Compute::with_driver(env.clone(), driver, limits);
         let config = LambdaConfig::new(directory, "http://127.0.0.1:4566");
         let (endpoints, logs) = (Arc::new(NoSockets), Arc::new(NoSockets));
-        let lambda = apus_service_lambda::service(
-            env.clone(),
-            store.clone(),
-            compute.clone(),
+        let lease_key = Keyspace::global("instance", "lease").key(("lanes",));
+        let lease = Lease::acquire(&store, lease_key).await.expect("a lease");
+        let outbox = Outbox::new(env.clone(), store.clone(), lease);
+        let lambda = apus_service_lambda::service(Foundation {
+            env: env.clone(),
+            store: store.clone(),
+            outbox: outbox.clone(),
+            compute: compute.clone(),
             endpoints,
             logs,
             config,
-        );
+        });
         let sts = Service::of(&apus_model_sts::SERVICE, Roles::default())
             .operation(Access::<AssumeRole>::free("sts:AssumeRole"), assume_role)
             .build();
@@ -167,6 +171,7 @@ pub(crate) fn world_with(
         let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
         let services = vec![lambda, sts];
         let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
+        platform.spawn_worker("outbox", outbox.dispatch(platform.clone()));
         let region = Region::default();
         let world = World { env: env.clone(), store, platform, implemented, region };
         story(&world).await;
