@@ -4,6 +4,7 @@
 //! this crate says what runs, as whom, and what the caller is told.
 
 mod alias;
+mod asynchronous;
 mod client_context;
 mod code;
 mod code_source;
@@ -12,6 +13,7 @@ mod describe;
 mod environment;
 mod errors;
 mod event_invoke;
+mod executions;
 mod function_name;
 mod layer;
 mod layer_name;
@@ -44,7 +46,9 @@ use apus_time::Timestamp;
 
 pub use crate::ports::{EndpointServer, LogSink};
 
+use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::executions::journal::Journal;
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -83,6 +87,8 @@ pub(crate) struct Lambda {
     compute: Compute,
     code: CodeCache,
     sessions: RoleSessions,
+    gate: Gate,
+    journal: Journal,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -110,9 +116,10 @@ pub struct Foundation {
 pub fn service(foundation: Foundation) -> io::Result<Service> {
     let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
-    let sessions = RoleSessions::default();
+    let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
-    let lambda = Lambda { env, store, outbox, compute, code, sessions, endpoints, logs, endpoint_url };
+    let lambda =
+        Lambda { env, store, outbox, compute, code, sessions, gate, journal, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,
@@ -170,6 +177,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::get_runtime_management_config::get_runtime_management_config,
         )
         .operation(op::invoke::ACCESS, op::invoke::invoke)
+        .operation(op::invoke_async::ACCESS, op::invoke_async::invoke_async)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
             op::list_function_event_invoke_configs::ACCESS,
@@ -218,6 +226,8 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::update_function_event_invoke_config::ACCESS,
             op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
+        .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
+        .worker("executions", executions::journal::write)
         .build())
 }
 

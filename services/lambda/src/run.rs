@@ -4,9 +4,11 @@
 use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
 use apus_kernel::Context;
 use apus_schema::ServiceError;
+use apus_time::Timestamp;
 use tracing::warn;
 
 use crate::errors::{self, Failure};
+use crate::executions::observed::Begun;
 use crate::function_name::FunctionReference;
 use crate::store::find::{Found, find};
 use crate::unpacked::LoadError;
@@ -23,7 +25,31 @@ pub(crate) struct Run<'a> {
     pub(crate) found: Found,
     /// By which an alias chose it: from 0 to below 1, of [`chance`].
     pub(crate) chance: f64,
+    pub(crate) trigger: Trigger,
     pub(crate) request: InvokeRequest,
+}
+
+/// What makes an invocation, and who: for its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Somebody who waits for the answer.
+    Sync(String),
+    /// An event that this one sent.
+    Event(String),
+    /// A part of the platform, by the name of its principal: `sqs.amazonaws.com` for a queue's messages.
+    #[expect(dead_code, reason = "event source mappings will be the first to use it")]
+    Service(&'static str),
+}
+
+impl Trigger {
+    /// The kind and the principal.
+    pub(crate) fn into_names(self) -> (&'static str, String) {
+        match self {
+            Self::Sync(by) => ("sync", by),
+            Self::Event(by) => ("event", by),
+            Self::Service(by) => ("service", by.to_owned()),
+        }
+    }
 }
 
 /// An invocation that was made.
@@ -34,10 +60,18 @@ pub(crate) struct Ran {
 }
 
 impl Lambda {
-    /// Runs the version, and says which it was. A version that was changed while its code was looked for is looked
-    /// up again: no change loses a call. An error means that the function did not run.
+    /// Runs the version, says which it was, and notes the execution. An error means that the function did not run.
     pub(crate) async fn run(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
-        let Run { function, mut found, chance, request } = run;
+        let (function, begun) = (run.function, run.begun(1, self.env.now()));
+        let end = self.run_unnoted(context, run).await;
+        self.journal.note(begun.ended(function, &end));
+        end
+    }
+
+    /// The same for who keeps the record himself. A version that was changed while its code was looked for is looked
+    /// up again: no change loses a call.
+    pub(crate) async fn run_unnoted(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
+        let Run { function, mut found, chance, request, .. } = run;
         let id = &function.id;
         for _ in 0..CHANGES_MAX {
             let Found { version, record, .. } = &found;
@@ -62,6 +96,21 @@ impl Lambda {
             }
         }
         Err(errors::function_not_found(function))
+    }
+}
+
+impl Run<'_> {
+    /// What is known of it before it ends.
+    pub(crate) fn begun(&self, attempt: u32, at: Timestamp) -> Begun {
+        Begun {
+            request_id: self.request.request_id.clone(),
+            version: self.found.version.clone(),
+            memory_mb: self.found.record.memory_mb,
+            trigger: self.trigger.clone(),
+            attempt,
+            event: self.request.payload.clone(),
+            at,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `Invoke`: runs a function and waits for what it answers, or only says whether it could be run.
+//! `Invoke`: runs a function and waits for what it answers, accepts an event for it, or only says whether it could
+//! be run.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use crate::errors;
+use crate::executions::observed;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
-use crate::run::{self, Ran, Run};
+use crate::run::{self, Ran, Run, Trigger};
 use crate::{Lambda, client_context, resolve};
 
 const ACTION: &str = "lambda:InvokeFunction";
@@ -31,11 +33,10 @@ pub(crate) async fn invoke(
     let qualifier = input.qualifier.as_deref();
     let (function, found) =
         lambda.found(&context, ACTION, &input.function_name, qualifier, Some(chance)).await?;
-    let dry_run = match &input.invocation_type {
-        None | Some(InvocationType::RequestResponse) => false,
-        Some(InvocationType::DryRun) => true,
-        Some(other) => return Err(errors::not_supported(&format!("InvocationType {other}"))),
-    };
+    let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
+    if let InvocationType::Unknown(other) = &kind {
+        return Err(errors::not_supported(&format!("InvocationType {other}")));
+    }
     if input.durable_execution_name.is_some() {
         return Err(errors::not_supported("DurableExecutionName"));
     }
@@ -50,12 +51,19 @@ pub(crate) async fn invoke(
         let message = "The invoked function is not enabled with tenancy configuration.";
         return Err(errors::invalid_parameter(message));
     }
-    if dry_run {
-        return Ok(InvocationResponse {
-            status_code: Some(204),
-            executed_version: Some(found.version),
-            ..InvocationResponse::default()
-        });
+    match kind {
+        InvocationType::DryRun => {
+            return Ok(InvocationResponse {
+                status_code: Some(204),
+                executed_version: Some(found.version),
+                ..InvocationResponse::default()
+            });
+        }
+        InvocationType::Event => {
+            lambda.accept(&context, &function, &payload, client_context.flatten()).await?;
+            return Ok(InvocationResponse { status_code: Some(202), ..InvocationResponse::default() });
+        }
+        InvocationType::RequestResponse | InvocationType::Unknown(_) => {}
     }
     let request = InvokeRequest {
         request_id: context.request_id.clone(),
@@ -64,12 +72,13 @@ pub(crate) async fn invoke(
         client_context: client_context.flatten(),
         ..InvokeRequest::default()
     };
-    let ran = lambda.run(&context, Run { function: &function, found, chance, request }).await?;
+    let trigger = Trigger::Sync(context.caller.principal.to_string());
+    let ran = lambda.run(&context, Run { function: &function, found, chance, trigger, request }).await?;
     Ok(response(ran, with_log))
 }
 
 /// The event, which must be JSON.
-fn event(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
+pub(super) fn event(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
     let payload = payload.filter(|payload| !payload.is_empty());
     let payload = payload.unwrap_or_else(|| Bytes::from_static(EMPTY_EVENT));
     if payload.len() > PAYLOAD_BYTES_MAX {
@@ -86,20 +95,11 @@ fn response(ran: Ran, with_log: bool) -> InvocationResponse {
     InvocationResponse {
         status_code: Some(200),
         function_error: outcome.function_error.map(|error| error.kind.to_owned()),
-        log_result: with_log.then(|| STANDARD.encode(tail(&outcome.log))),
+        log_result: with_log.then(|| STANDARD.encode(observed::end(&outcome.log, LOG_TAIL_BYTES))),
         payload: Some(outcome.payload),
         executed_version: Some(version),
         ..InvocationResponse::default()
     }
-}
-
-/// The last part of a log, from the beginning of a character.
-fn tail(log: &str) -> &str {
-    let mut from = log.len().saturating_sub(LOG_TAIL_BYTES);
-    while !log.is_char_boundary(from) {
-        from += 1;
-    }
-    &log[from..]
 }
 
 #[cfg(test)]
@@ -122,14 +122,5 @@ mod tests {
             let error = check(payload).expect_err("no JSON");
             assert!(error.message().starts_with("Could not parse request body into json: "), "{error}");
         }
-    }
-
-    #[test]
-    fn the_tail_of_a_log_begins_with_a_whole_character() {
-        assert_eq!(tail("short"), "short");
-        let log = format!("a{}", "é".repeat(2_048));
-        assert_eq!(tail(&log), "é".repeat(2_048));
-        let log = format!("{}b", "é".repeat(2_048));
-        assert_eq!(tail(&log), format!("{}b", "é".repeat(2_047)));
     }
 }

@@ -1,5 +1,6 @@
 //! Lambda in a simulated world: on the memory store, with functions that are closures.
 
+mod asynchronous;
 mod functions;
 mod invocations;
 mod permissions;
