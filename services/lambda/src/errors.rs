@@ -183,6 +183,10 @@ pub(crate) fn policy_too_long(bytes: usize, max: usize) -> ServiceError {
     )))
 }
 
+pub(crate) fn invalid_destination(arn: &str) -> ServiceError {
+    invalid_parameter(format!("The destination ARN {arn} is invalid."))
+}
+
 /// Asynchronous invocations of what is not there.
 pub(crate) fn no_function_for_events() -> ServiceError {
     user(errors::resource_not_found_exception("The function doesn't exist."))

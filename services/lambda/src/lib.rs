@@ -10,6 +10,7 @@ mod code;
 mod code_source;
 mod concurrency;
 mod describe;
+mod destinations;
 mod environment;
 mod errors;
 mod event_invoke;
@@ -227,6 +228,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
         .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
+        .step(destinations::letter::STEP, destinations::deliver::deliver)
         .worker("executions", executions::journal::write)
         .build())
 }

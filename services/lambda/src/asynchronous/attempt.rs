@@ -15,6 +15,8 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::rules::{self, Attempted, Condition, Next, Patience};
+use crate::destinations::invocation_record;
+use crate::destinations::letter::{self, LetterRecord};
 use crate::executions::observed::Begun;
 use crate::function_name::{FunctionReference, LATEST};
 use crate::role_sessions::PRINCIPAL;
@@ -203,18 +205,65 @@ impl Lambda {
     async fn end(
         &self,
         tried: &Tried<'_>,
-        _ended: &Ended,
+        ended: &Ended,
         execution: &ExecutionRecord,
     ) -> Result<(), StoreError> {
         let transact = |tx: Tx| async move {
             if event::is_open(&tx, tried.key).await? {
                 event::delete(&tx, tried.key);
                 execution::put(&tx, execution);
+                self.tell(&tx, tried, ended, execution).await?;
             }
             Ok::<_, StoreError>(())
         };
         self.store.transact(transact).await?;
         self.journal.stir();
+        Ok(())
+    }
+
+    /// Leaves a letter to everybody who is to hear of the end of an event, as it is configured now.
+    async fn tell(
+        &self,
+        tx: &Tx,
+        tried: &Tried<'_>,
+        ended: &Ended,
+        execution: &ExecutionRecord,
+    ) -> Result<(), StoreError> {
+        let function = &tried.function;
+        let Some(condition) = ended.condition else { return Ok(()) };
+        let Some(latest) = store::function::get(tx, &function.id).await? else { return Ok(()) };
+        let role = find(tx, function, None).await?.map_or(latest.role, |found| found.record.role);
+        let qualifier = event_invoke::qualifier(function);
+        let config = store::event_invoke::get(tx, &function.id, qualifier).await?.unwrap_or_default();
+        let success = condition == Condition::Success;
+        let destination = if success { config.on_success } else { config.on_failure };
+        let dead_letters = latest.dead_letters.filter(|_| !success);
+        let event = String::from_utf8_lossy(&tried.event.payload);
+        let end = invocation_record::Ended {
+            request_id: &tried.key.request_id,
+            function_arn: function.id.qualified_arn(qualifier).to_string(),
+            condition,
+            runs: ended.runs,
+            event: &event,
+            response: ended.response.as_ref(),
+            at: tx.now(),
+        };
+        let record = destination.map(|target| (target, end.record(), Vec::new()));
+        let dead_letter = dead_letters.map(|target| (target, event.to_string(), end.attributes()));
+        for (number, (target, body, attributes)) in record.into_iter().chain(dead_letter).enumerate() {
+            let letter = LetterRecord {
+                target,
+                body,
+                attributes,
+                role: role.clone(),
+                account: tried.key.account.clone(),
+                region: tried.key.region.clone(),
+                function: function.id.name.clone(),
+                ended_at_micros: tx.now().as_micros(),
+                execution: execution.key(),
+            };
+            letter::put(tx, &self.outbox, number, &letter);
+        }
         Ok(())
     }
 

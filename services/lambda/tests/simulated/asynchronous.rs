@@ -95,8 +95,13 @@ fn obey(runs: &Runs) -> impl Fn(&SandboxSpec, &Invocation) -> FakeReply + Send +
 
 /// Runs a story, with a function `hello`.
 pub(crate) fn story(test: &str, story: impl AsyncFnOnce(&World, &Runs)) {
+    story_as(test, world::Denied::default(), story);
+}
+
+/// The same, where roles are denied some actions.
+pub(crate) fn story_as(test: &str, denied: world::Denied, story: impl AsyncFnOnce(&World, &Runs)) {
     let runs = Runs::default();
-    world::world(&format!("async-{test}"), obey(&runs), async |world| {
+    world::world_with(&format!("async-{test}"), denied, obey(&runs), async |world| {
         runs.begin(&world.env);
         let mut hello = function("hello");
         hello.timeout = Some(900);
