@@ -49,7 +49,7 @@ impl Received {
     }
 }
 
-async fn collect(body: &Body, limit: usize) -> Result<Bytes, ServiceError> {
+pub(crate) async fn collect(body: &Body, limit: usize) -> Result<Bytes, ServiceError> {
     body.collect(limit).await.map_err(|error| match error {
         BodyError::TooLarge { limit } => ServiceError::common(
             Common::RequestTooLarge,

@@ -49,6 +49,7 @@ pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
@@ -119,6 +120,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
+    let executions = Executions { store: store.clone() };
     let lambda =
         Lambda { env, store, outbox, compute, code, sessions, gate, journal, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
@@ -229,6 +231,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
         .step(destinations::letter::STEP, destinations::deliver::deliver)
+        .front(executions)
         .worker("executions", executions::journal::write)
         .build())
 }

@@ -1,6 +1,6 @@
 //! Executions: what became of each invocation, for people. The newest are kept; older ones go.
 
-use apus_store::{Counter, Direction, Key, Keyspace, StoreError, Table, Tx, record};
+use apus_store::{Counter, Direction, Keyspace, StoreError, Table, Tx, record};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -133,15 +133,15 @@ pub(crate) async fn note_undelivered(tx: &Tx, key: &ExecutionKey, what: String) 
 /// from where to go on, if there may be more.
 pub(crate) async fn newest(
     tx: &Tx,
-    before: Option<&Key>,
+    before: Option<&ExecutionKey>,
     limit: usize,
     looked_at_max: usize,
     wanted: impl Fn(&ExecutionRecord) -> bool,
-) -> Result<(Vec<ExecutionRecord>, Option<Key>), StoreError> {
+) -> Result<(Vec<ExecutionRecord>, Option<ExecutionKey>), StoreError> {
     let table = executions();
     let mut range = table.range(());
-    if let Some(before) = before {
-        range = range.before(before);
+    if let Some(ExecutionKey { started_at_micros, request_id, attempt }) = before {
+        range = range.before(&table.space().key((*started_at_micros, request_id.as_str(), *attempt)));
     }
     let rows = tx.range_snapshot(&range, looked_at_max, Direction::Backward).await?;
     let all = rows.len() < looked_at_max;
@@ -152,9 +152,9 @@ pub(crate) async fn newest(
             if found.len() == limit {
                 return Ok((found, last));
             }
-            found.push(execution);
+            found.push(execution.clone());
         }
-        last = Some(key);
+        last = Some(execution.key());
     }
     Ok((found, last.filter(|_| !all)))
 }
