@@ -212,7 +212,7 @@ def test_events_that_cannot_be_accepted(aws, create, name):
     nobody = aws.client("iam").create_role(RoleName=name[:60], AssumeRolePolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}]}))
-    keys = aws.client("sts").assume_role(RoleArn=nobody["Role"]["Arn"], RoleSessionName="s")["Credentials"]
+    keys = aws.client("sts").assume_role(RoleArn=nobody["Role"]["Arn"], RoleSessionName="nobody")["Credentials"]
     denied = aws.client("lambda", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     refused("AccessDeniedException", 403, denied.invoke, **event())
     refused("AccessDeniedException", 403, denied.invoke_async, FunctionName=name, InvokeArgs=b"{}")
@@ -245,7 +245,7 @@ def test_destinations_that_the_role_may_not_tell(aws, create, queue, name):
          "The provided execution role does not have permissions to call SendMessage on SQS",
          client.update_function_configuration, FunctionName=name, DeadLetterConfig={"TargetArn": target})
     bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
-    error = refused("NotImplemented", 501, client.put_function_event_invoke_config, FunctionName=name,
+    error = refused("NotImplementedException", 501, client.put_function_event_invoke_config, FunctionName=name,
                     DestinationConfig={"OnSuccess": {"Destination": bus}})
     assert "EventBridge" in error["Error"]["Message"]
 

@@ -15,7 +15,7 @@ use tracing::error;
 
 use crate::hosts::{addressed, host, without_port};
 use crate::identity::{Claimed, Identity, signed};
-use crate::payload::{Received, collect, keep};
+use crate::payload::{Received, collect, flow_again, hold_undeclared, keep};
 use crate::{Gateway, Listener};
 
 /// The most bytes of a request that is signed for a front.
@@ -115,13 +115,13 @@ impl Gateway {
         received: Received,
         request_id: &str,
     ) -> Result<apus_wire::Response, ServiceError> {
-        let payload = received.read(route.operation).await?;
+        let payload = hold_undeclared(received.read(route.operation).await?, route, parts).await?;
         let now = self.platform.env().now();
         let proof = claimed.verify(listener, &self.signing_keys, route, parts, &payload, now);
         let Identity { caller, promise } = proof.await?;
         let payload = keep(payload, promise)
             .map_err(|error| ServiceError::common(Common::Malformed, "").because(error))?;
-        let fields = decode(route, head, payload)?;
+        let fields = decode(route, head, flow_again(payload, route.operation))?;
         check(route, &fields)?;
         let origin = origin(listener, peer, parts);
         let context = self.platform.context(caller, origin, Some(request_id.to_owned()));
