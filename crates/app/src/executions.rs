@@ -38,7 +38,9 @@ pub(crate) fn list(options: &cli::Executions) -> Result<ExitCode, String> {
     } else if found.is_empty() {
         println!("no executions are kept");
     } else {
-        found.iter().for_each(|execution| println!("{}", line(execution)));
+        for execution in &found {
+            println!("{}", line(execution));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@
 
 use apus_kernel::{BoxFuture, Caller, Claims, Context, HttpFront, Origin, Platform, Resource};
 use apus_schema::{Body, Common, ServiceError};
-use apus_store::{Store, StoreError};
+use apus_store::Store;
 use apus_time::Timestamp;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -132,9 +132,7 @@ async fn list(store: &Store, context: &Context, query: &str) -> Result<Value, Se
 
 async fn show(store: &Store, context: &Context, request_id: &str) -> Result<Value, ServiceError> {
     context.platform().authorize(context, "apus:GetExecution", [Resource::All]).await?;
-    let read = store.read(|tx| async move {
-        Ok::<_, StoreError>(execution::of_request(&tx, request_id, ATTEMPTS_MAX).await?)
-    });
+    let read = store.read(|tx| async move { execution::of_request(&tx, request_id, ATTEMPTS_MAX).await });
     let found = read.await.map_err(Failure::from)?;
     let attempts: Vec<_> = found.iter().filter(|execution| is_of(&context.caller, execution)).collect();
     let Some(first) = attempts.first() else {

@@ -143,15 +143,18 @@ impl Told {
     }
 }
 
+/// What both services note what they are sent in.
+struct Teller(Arc<Told>);
+
 async fn send_message(
-    told: Arc<Arc<Told>>,
+    told: Arc<Teller>,
     context: Context,
     input: SendMessageRequest,
 ) -> Result<SendMessageResult, ServiceError> {
     let attributes = input.message_attributes.unwrap_or_default().into_iter();
     let attributes =
         attributes.map(|(name, value)| (name, value.data_type, value.string_value.unwrap_or_default()));
-    told.take(Letter {
+    told.0.take(Letter {
         to: input.queue_url,
         body: input.message_body,
         attributes: attributes.collect(),
@@ -161,12 +164,12 @@ async fn send_message(
 }
 
 async fn put_object(
-    told: Arc<Arc<Told>>,
+    told: Arc<Teller>,
     context: Context,
     input: PutObjectRequest,
 ) -> Result<PutObjectOutput, ServiceError> {
     let body = input.body.expect("a body").collect(usize::MAX).await.expect("it is held whole");
-    told.take(Letter {
+    told.0.take(Letter {
         to: format!("{}/{}", input.bucket, input.key),
         body: String::from_utf8_lossy(&body).into_owned(),
         attributes: Vec::new(),
@@ -264,7 +267,7 @@ pub(crate) fn world_with(
         let lambda = lambda.expect("a directory for code");
         let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
         let told = Arc::<Told>::default();
-        let sqs = Service::of(&apus_model_sqs::SERVICE, Arc::clone(&told))
+        let sqs = Service::of(&apus_model_sqs::SERVICE, Teller(Arc::clone(&told)))
             .operation(
                 Access::<SendMessage>::new("sqs:SendMessage", |input, _| {
                     let queue = input.queue_url.rsplit('/').next().unwrap_or_default();
@@ -273,7 +276,7 @@ pub(crate) fn world_with(
                 send_message,
             )
             .build();
-        let s3 = Service::of(&apus_model_s3::SERVICE, Arc::clone(&told))
+        let s3 = Service::of(&apus_model_s3::SERVICE, Teller(Arc::clone(&told)))
             .operation(
                 Access::<PutObject>::new("s3:PutObject", |input, _| {
                     vec![Arn::unowned("s3", format!("{}/{}", input.bucket, input.key)).into()]
