@@ -118,11 +118,14 @@ def test_no_signature_is_asked_for(aws, create, name):
          client.get_function_code_signing_config, FunctionName=name + "x")
 
 
-def test_event_invoke_configurations_are_kept(aws, create, name):
+def test_event_invoke_configurations_are_kept(aws, create, role, name):
     create(Publish=True)
     client = aws.client("lambda")
     client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"
+    aws.client("iam").put_role_policy(RoleName=role.split("/")[-1], PolicyName="tell", PolicyDocument=json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}]}))
     none = f"The function {arn(name, '$LATEST')} doesn't have an EventInvokeConfig"
     for call in (client.get_function_event_invoke_config, client.delete_function_event_invoke_config):
         text("ResourceNotFoundException", 404, none, call, FunctionName=name)

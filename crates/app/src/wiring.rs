@@ -117,14 +117,15 @@ fn services(
     endpoint: &Arc<SandboxEndpoint>,
 ) -> Result<Vec<Service>, StartError> {
     let (env, store) = (&on.env, &on.store);
-    let lambda = apus_service_lambda::service(
-        env.clone(),
-        store.clone(),
-        on.compute.clone(),
-        Arc::clone(endpoint) as Arc<_>,
-        Arc::new(TraceLogs),
-        on.lambda.clone(),
-    );
+    let lambda = apus_service_lambda::service(apus_service_lambda::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        outbox: outbox.clone(),
+        compute: on.compute.clone(),
+        endpoints: Arc::clone(endpoint) as Arc<_>,
+        logs: Arc::new(TraceLogs),
+        config: on.lambda.clone(),
+    });
     let sns = apus_service_sns::service(apus_service_sns::Foundation {
         env: env.clone(),
         store: store.clone(),

@@ -169,6 +169,11 @@ impl Compute {
         self.inner.clone().step(Event::Retired(key.clone()), None);
     }
 
+    /// Whether it is ending: what fails from now on may have failed for that.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.state().stopped
+    }
+
     /// Ends all environments and the driver, and returns when nothing is left.
     pub async fn stop(&self) {
         let inner = &self.inner;

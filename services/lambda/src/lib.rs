@@ -4,14 +4,17 @@
 //! this crate says what runs, as whom, and what the caller is told.
 
 mod alias;
+mod asynchronous;
 mod client_context;
 mod code;
 mod code_source;
 mod concurrency;
 mod describe;
+mod destinations;
 mod environment;
 mod errors;
 mod event_invoke;
+mod executions;
 mod function_name;
 mod layer;
 mod layer_name;
@@ -23,6 +26,7 @@ mod ports;
 mod resolve;
 mod revision;
 mod role_sessions;
+mod run;
 mod settings;
 mod store;
 mod tags;
@@ -36,14 +40,17 @@ use std::sync::Arc;
 
 use apus_compute::Compute;
 use apus_env::Env;
-use apus_kernel::Service;
+use apus_kernel::{Outbox, Service};
 use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
 
 pub use crate::ports::{EndpointServer, LogSink};
 
+use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::executions::front::Executions;
+use crate::executions::journal::Journal;
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -78,27 +85,44 @@ impl LambdaConfig {
 pub(crate) struct Lambda {
     env: Env,
     store: Store,
+    outbox: Outbox,
     compute: Compute,
     code: CodeCache,
     sessions: RoleSessions,
+    gate: Gate,
+    journal: Journal,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
 }
 
-/// The service on that store, running functions on `compute`. Fails if the directory for code cannot be used.
-pub fn service(
-    env: Env,
-    store: Store,
-    compute: Compute,
-    endpoints: Arc<dyn EndpointServer>,
-    logs: Arc<dyn LogSink>,
-    config: LambdaConfig,
-) -> io::Result<Service> {
+/// What the service stands on.
+pub struct Foundation {
+    /// Time and chance.
+    pub env: Env,
+    /// Where its state lives.
+    pub store: Store,
+    /// What it leaves to be done later.
+    pub outbox: Outbox,
+    /// What runs functions.
+    pub compute: Compute,
+    /// What serves the platform to functions.
+    pub endpoints: Arc<dyn EndpointServer>,
+    /// Where functions' lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// How functions are kept and run.
+    pub config: LambdaConfig,
+}
+
+/// The service. Fails if the directory for code cannot be used.
+pub fn service(foundation: Foundation) -> io::Result<Service> {
+    let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
-    let sessions = RoleSessions::default();
+    let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
-    let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
+    let executions = Executions { store: store.clone() };
+    let lambda =
+        Lambda { env, store, outbox, compute, code, sessions, gate, journal, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,
@@ -156,6 +180,7 @@ pub fn service(
             op::get_runtime_management_config::get_runtime_management_config,
         )
         .operation(op::invoke::ACCESS, op::invoke::invoke)
+        .operation(op::invoke_async::ACCESS, op::invoke_async::invoke_async)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
             op::list_function_event_invoke_configs::ACCESS,
@@ -204,6 +229,10 @@ pub fn service(
             op::update_function_event_invoke_config::ACCESS,
             op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
+        .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
+        .step(destinations::letter::STEP, destinations::deliver::deliver)
+        .front(executions)
+        .worker("executions", executions::journal::write)
         .build())
 }
 

@@ -19,7 +19,7 @@ use crate::function_name::FunctionId;
 use crate::store::FunctionRecord;
 
 /// The name under which trust policies know Lambda.
-const PRINCIPAL: &str = "lambda.amazonaws.com";
+pub(crate) const PRINCIPAL: &str = "lambda.amazonaws.com";
 /// How long a session is asked to last, in seconds: what every role allows.
 const SESSION_SECS: i32 = 3_600;
 /// How much of a session must be left for an invocation: the longest timeout, and time to start and to idle.

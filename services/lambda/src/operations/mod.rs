@@ -23,6 +23,7 @@ pub(crate) mod get_layer_version_policy;
 pub(crate) mod get_policy;
 pub(crate) mod get_runtime_management_config;
 pub(crate) mod invoke;
+pub(crate) mod invoke_async;
 pub(crate) mod list_aliases;
 pub(crate) mod list_function_event_invoke_configs;
 pub(crate) mod list_functions;

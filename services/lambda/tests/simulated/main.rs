@@ -1,5 +1,7 @@
 //! Lambda in a simulated world: on the memory store, with functions that are closures.
 
+mod asynchronous;
+mod destinations;
 mod functions;
 mod invocations;
 mod permissions;

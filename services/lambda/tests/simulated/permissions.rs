@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::world::{self, function, zip};
 use apus_compute::driver::fake::FakeReply;
 use apus_model_lambda as model;
-use apus_schema::{Common, Operation};
+use apus_schema::{Body, Common, Operation};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
 const LAYER: &str = "arn:aws:lambda:us-east-1:000000000000:layer:tools:1";
@@ -56,6 +56,7 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 GetPolicy { function_name: name() } = GetPolicyRequest => "GetPolicy",
                 GetRuntimeManagementConfig { function_name: name() } = GetRuntimeManagementConfigRequest => "GetRuntimeManagementConfig",
                 Invoke { function_name: name() } = InvocationRequest => "InvokeFunction",
+                InvokeAsync { function_name: name(), invoke_args: Body::empty() } = InvokeAsyncRequest => "InvokeAsync",
                 ListAliases { function_name: name() } = ListAliasesRequest => "ListAliases",
                 ListFunctionEventInvokeConfigs { function_name: name() } = ListFunctionEventInvokeConfigsRequest => "ListFunctionEventInvokeConfigs",
                 ListFunctions {} = ListFunctionsRequest => "ListFunctions",
