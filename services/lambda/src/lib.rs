@@ -16,6 +16,7 @@ mod function_name;
 mod layer;
 mod layer_name;
 mod limits;
+mod mapping;
 mod marker;
 mod operations;
 mod permission;
@@ -44,6 +45,7 @@ use apus_time::Timestamp;
 pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::code::cache::CodeCache;
+use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -81,6 +83,7 @@ pub(crate) struct Lambda {
     compute: Compute,
     code: CodeCache,
     sessions: RoleSessions,
+    mappings: Mappings,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -98,7 +101,8 @@ pub fn service(
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let sessions = RoleSessions::default();
     let endpoint_url = config.endpoint_url;
-    let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
+    let mappings = Mappings::default();
+    let lambda = Lambda { env, store, compute, code, sessions, mappings, endpoints, logs, endpoint_url };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,
@@ -106,8 +110,16 @@ pub fn service(
         )
         .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
+        .operation(
+            op::create_event_source_mapping::ACCESS,
+            op::create_event_source_mapping::create_event_source_mapping,
+        )
         .operation(op::create_function::ACCESS, op::create_function::create_function)
         .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
+        .operation(
+            op::delete_event_source_mapping::ACCESS,
+            op::delete_event_source_mapping::delete_event_source_mapping,
+        )
         .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
         .operation(
             op::delete_function_concurrency::ACCESS,
@@ -120,6 +132,10 @@ pub fn service(
         .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(
+            op::get_event_source_mapping::ACCESS,
+            op::get_event_source_mapping::get_event_source_mapping,
+        )
         .operation(op::get_function::ACCESS, op::get_function::get_function)
         .operation(
             op::get_function_code_signing_config::ACCESS,
@@ -158,6 +174,10 @@ pub fn service(
         .operation(op::invoke::ACCESS, op::invoke::invoke)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
+            op::list_event_source_mappings::ACCESS,
+            op::list_event_source_mappings::list_event_source_mappings,
+        )
+        .operation(
             op::list_function_event_invoke_configs::ACCESS,
             op::list_function_event_invoke_configs::list_function_event_invoke_configs,
         )
@@ -195,6 +215,10 @@ pub fn service(
         .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
         .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
         .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(
+            op::update_event_source_mapping::ACCESS,
+            op::update_event_source_mapping::update_event_source_mapping,
+        )
         .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
         .operation(
             op::update_function_configuration::ACCESS,
@@ -204,6 +228,7 @@ pub fn service(
             op::update_function_event_invoke_config::ACCESS,
             op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
+        .worker("event source mappings", keep_mappings)
         .build())
 }
 

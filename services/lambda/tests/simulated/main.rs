@@ -2,6 +2,8 @@
 
 mod functions;
 mod invocations;
+mod mappings;
 mod permissions;
+mod queue;
 mod versions;
 mod world;

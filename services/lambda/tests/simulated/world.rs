@@ -19,11 +19,13 @@ use apus_kernel::{
 use apus_model_lambda::{
     CreateFunctionRequest, FunctionCode, InvocationRequest, InvocationResponse, Invoke, Runtime,
 };
-use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, Credentials};
+use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
 use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink};
 use apus_store::Store;
 use bytes::Bytes;
+
+use crate::queue::Queues;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 /// How long an environment takes to start.
@@ -82,7 +84,17 @@ async fn assume_role(
         session_token: format!("token of {} as {}", input.role_arn, input.role_session_name),
         expiration: context.now + life,
     };
-    Ok(AssumeRoleResponse { credentials: Some(credentials), ..AssumeRoleResponse::default() })
+    let role = input.role_arn.rsplit('/').next().unwrap_or_default();
+    let session = &input.role_session_name;
+    let user = AssumedRoleUser {
+        assumed_role_id: format!("AROA:{session}"),
+        arn: format!("arn:aws:sts::000000000000:assumed-role/{role}/{session}"),
+    };
+    Ok(AssumeRoleResponse {
+        credentials: Some(credentials),
+        assumed_role_user: Some(user),
+        ..AssumeRoleResponse::default()
+    })
 }
 
 /// A world with Lambda in it.
@@ -90,6 +102,8 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) store: Store,
     pub(crate) platform: Platform,
+    pub(crate) compute: Compute,
+    pub(crate) queues: Queues,
     /// The names of all operations.
     pub(crate) implemented: BTreeSet<&'static str>,
     region: Region,
@@ -165,10 +179,12 @@ pub(crate) fn world_with(
             .build();
         let lambda = lambda.expect("a directory for code");
         let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
-        let services = vec![lambda, sts];
+        let queues = Queues::new(&env);
+        let services = vec![lambda, sts, queues.service()];
         let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
         let region = Region::default();
-        let world = World { env: env.clone(), store, platform, implemented, region };
+        let world =
+            World { env: env.clone(), store, platform, compute: compute.clone(), queues, implemented, region };
         story(&world).await;
         compute.stop().await;
         world.platform.stop();
