@@ -257,7 +257,11 @@ mod tests {
         assert_eq!(flow.next(at(0)), Step::Wait(None), "one poll at a time, and nothing to wake for");
         flow.polled(vec![record(1, None, 5), record(2, None, 5)], false, at(5));
         assert_eq!(ids(flow.next(at(5))), [1, 2]);
-        assert_eq!(flow.next(at(5)), Step::Poll { limit: 10 }, "while the function works, the next are polled for");
+        assert_eq!(
+            flow.next(at(5)),
+            Step::Poll { limit: 10 },
+            "while the function works, the next are polled for"
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::store::mapping::{self, MappingRecord};
 
 /// The rest before a batch is tried again for which the function had no room.
 const THROTTLED_MIN: Duration = Duration::from_millis(100);
-const THROTTLED_MAX: Duration = Duration::from_secs(10);
+const THROTTLED_MAX: Duration = Duration::from_secs(1);
 /// The rest after a failure of the store.
 const REST: Duration = Duration::from_secs(1);
 

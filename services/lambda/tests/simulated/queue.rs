@@ -95,8 +95,12 @@ impl Queues {
     fn take(&self, queue: &str, limit: usize) -> Vec<Message> {
         let (mut state, now, mut taken) = (self.lock(), self.env.now(), Vec::new());
         let is_in_flight = |one: &Waiting| one.queue == queue && one.receives > 0 && one.visible_at > now;
-        let groups: Vec<_> =
-            state.waiting.values().filter(|one| is_in_flight(one)).filter_map(|one| one.group.clone()).collect();
+        let groups: Vec<_> = state
+            .waiting
+            .values()
+            .filter(|one| is_in_flight(one))
+            .filter_map(|one| one.group.clone())
+            .collect();
         for (number, one) in &mut state.waiting {
             let is_locked = one.group.as_ref().is_some_and(|group| groups.contains(group));
             if taken.len() == limit || one.queue != queue || one.visible_at > now || is_locked {
@@ -142,11 +146,12 @@ async fn receive(
         return Err(error);
     }
     let env = &queues.env;
-    let deadline = env.now() + Duration::from_secs(input.wait_time_seconds.unwrap_or(0).unsigned_abs().into());
+    let deadline =
+        env.now() + Duration::from_secs(input.wait_time_seconds.unwrap_or(0).unsigned_abs().into());
     loop {
         let arrived = queues.inner.arrived.notified();
-        let taken =
-            queues.take(&name(&input.queue_url), input.max_number_of_messages.unwrap_or(1).unsigned_abs() as usize);
+        let taken = queues
+            .take(&name(&input.queue_url), input.max_number_of_messages.unwrap_or(1).unsigned_abs() as usize);
         if !taken.is_empty() || env.now() >= deadline {
             return Ok(ReceiveMessageResult { messages: Some(taken) });
         }

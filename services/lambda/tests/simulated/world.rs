@@ -102,7 +102,6 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) store: Store,
     pub(crate) platform: Platform,
-    pub(crate) compute: Compute,
     pub(crate) queues: Queues,
     /// The names of all operations.
     pub(crate) implemented: BTreeSet<&'static str>,
@@ -183,8 +182,7 @@ pub(crate) fn world_with(
         let services = vec![lambda, sts, queues.service()];
         let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
         let region = Region::default();
-        let world =
-            World { env: env.clone(), store, platform, compute: compute.clone(), queues, implemented, region };
+        let world = World { env: env.clone(), store, platform, queues, implemented, region };
         story(&world).await;
         compute.stop().await;
         world.platform.stop();
