@@ -20,6 +20,8 @@ pub(crate) enum Benchmark {
     Invoke,
     /// Cold invokes of a Python function against the plain interpreter
     Cold,
+    /// Sends to an idle queue, up to the handler that its mapping enters, against warm invokes
+    Mappings,
     /// Objects against files
     Objects,
 }
@@ -33,6 +35,7 @@ impl Benchmark {
             Self::Consumers => "consumers",
             Self::Invoke => "invoke",
             Self::Cold => "cold",
+            Self::Mappings => "mappings",
             Self::Objects => "objects",
         }
     }

@@ -138,7 +138,7 @@ pub(crate) async fn cold(env: &Env, options: &Options, dir: &Path) -> Result<Vec
 }
 
 /// Makes functions and their clients.
-struct Functions<'a> {
+pub(super) struct Functions<'a> {
     env: &'a Env,
     api: &'a Api,
     runtime: String,
@@ -147,6 +147,16 @@ struct Functions<'a> {
 
 impl<'a> Functions<'a> {
     async fn new(env: &'a Env, api: &'a Api, python: &Python) -> Result<Self, String> {
+        Self::with_source(env, api, python, HANDLER).await
+    }
+
+    /// Functions of that source.
+    pub(super) async fn with_source(
+        env: &'a Env,
+        api: &'a Api,
+        python: &Python,
+        source: &str,
+    ) -> Result<Self, String> {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -162,11 +172,26 @@ impl<'a> Functions<'a> {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let request = api.request("iam", "POST", "/", &headers, form.as_bytes())?;
         api.connect().await?.exchange(&request).await?.ok()?;
-        Ok(Self { env, api, runtime: python.runtime(), package: encoded_package()? })
+        Ok(Self { env, api, runtime: python.runtime(), package: encoded_package(source)? })
+    }
+
+    /// Lets the functions' role do that, with everything.
+    pub(super) async fn allow(&self, action: &str) -> Result<(), String> {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": action, "Resource": "*" }],
+        });
+        let document = escaped(&policy.to_string());
+        let form = format!(
+            "Action=PutRolePolicy&Version=2010-05-08&RoleName={ROLE}&PolicyName=bench&PolicyDocument={document}"
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let request = self.api.request("iam", "POST", "/", &headers, form.as_bytes())?;
+        self.api.connect().await?.exchange(&request).await?.ok().map(drop)
     }
 
     /// A client of a function, which is made if it is not there yet.
-    async fn client(&self, name: &str, memory_mb: u32) -> Result<Invoker, String> {
+    pub(super) async fn client(&self, name: &str, memory_mb: u32) -> Result<Invoker, String> {
         let mut connection = self.api.connect().await?;
         if self.state(&mut connection, name).await?.is_none() {
             let input = json!({
@@ -210,7 +235,7 @@ impl<'a> Functions<'a> {
 }
 
 /// Sends the same event again and again, and looks at the answer.
-struct Invoker {
+pub(super) struct Invoker {
     connection: Connection,
     request: Vec<u8>,
 }
@@ -237,13 +262,13 @@ impl Client for Invoker {
 }
 
 /// The handler as an archive, in base64.
-fn encoded_package() -> Result<String, String> {
+fn encoded_package(source: &str) -> Result<String, String> {
     use base64::Engine;
 
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let failed = |error: zip::result::ZipError| format!("the package could not be made: {error}");
     archive.start_file(HANDLER_FILE, zip::write::SimpleFileOptions::default()).map_err(failed)?;
-    archive.write_all(HANDLER.as_bytes()).map_err(|error| error.to_string())?;
+    archive.write_all(source.as_bytes()).map_err(|error| error.to_string())?;
     let bytes = archive.finish().map_err(failed)?.into_inner();
     Ok(base64::engine::general_purpose::STANDARD.encode(bytes))
 }

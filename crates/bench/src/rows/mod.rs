@@ -2,6 +2,7 @@
 
 mod consumers;
 mod functions;
+mod mappings;
 mod objects;
 mod sends;
 pub(crate) mod start;
@@ -29,6 +30,7 @@ pub(crate) async fn run(
         Benchmark::Consumers => consumers::rows(env, options, &dir).await,
         Benchmark::Invoke => functions::warm(env, options, &dir).await,
         Benchmark::Cold => functions::cold(env, options, &dir).await,
+        Benchmark::Mappings => mappings::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.

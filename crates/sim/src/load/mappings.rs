@@ -17,7 +17,8 @@ use crate::history::{History, Verdict};
 use crate::value;
 
 const HANDLER: &str = "handler";
-const MAPPED: [&str; 2] = ["mapped", "mapped.fifo"];
+const FIFO: &str = "mapped.fifo";
+const MAPPED: [&str; 2] = ["mapped", FIFO];
 /// The function's timeout, and no more: what is lost comes back soon.
 const VISIBILITY_SECS: &str = "3";
 /// After so long every message was handled, whatever came before.
@@ -37,7 +38,7 @@ pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     for queue in MAPPED {
         let text = |text: &str| text.to_owned();
         let mut attributes = BTreeMap::from([(text("VisibilityTimeout"), text(VISIBILITY_SECS))]);
-        if queue.ends_with(".fifo") {
+        if queue == FIFO {
             attributes.insert(text("FifoQueue"), text("true"));
         }
         let input = CreateQueueRequest {
@@ -61,7 +62,7 @@ pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
 pub(super) async fn feed(client: &Client, group: u64) {
     let token = client.history.token();
     let queue = MAPPED[client.below(MAPPED.len() as u64) as usize];
-    let group = queue.ends_with(".fifo").then(|| format!("g{group}"));
+    let group = (queue == FIFO).then(|| format!("g{group}"));
     client.history.feeding(token, group.clone());
     let input = SendMessageRequest {
         queue_url: queues::url(queue),

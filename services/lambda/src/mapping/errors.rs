@@ -64,7 +64,7 @@ pub(crate) fn too_many_filters(max: usize) -> ServiceError {
     invalid_parameter(format!("Filter criteria can have at most {max} filters."))
 }
 
-pub(crate) fn invalid_filter(error: PatternError) -> ServiceError {
+pub(crate) fn invalid_filter(error: &PatternError) -> ServiceError {
     invalid_parameter(format!("Invalid filter pattern definition. {error}"))
 }
 

@@ -20,7 +20,7 @@ impl Criteria {
             return Err(errors::too_many_filters(FILTERS_MAX));
         }
         let parsed = patterns.iter().map(|text| Pattern::parse(text, &Dialect::EVENT_SOURCE_MAPPING));
-        parsed.collect::<Result<_, _>>().map(Self).map_err(errors::invalid_filter)
+        parsed.collect::<Result<_, _>>().map(Self).map_err(|error| errors::invalid_filter(&error))
     }
 
     /// Whether there is anything to match.

@@ -106,7 +106,9 @@ async fn find_all(lambda: &Lambda) -> Result<(), StoreError> {
             async move { mapping::list_all(&tx, from.as_ref(), PAGE).await }
         });
         let page = page.await?;
-        page.iter().for_each(|id| lambda.mappings.changed(id));
+        for id in &page {
+            lambda.mappings.changed(id);
+        }
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.clone()),
             _ => return Ok(()),

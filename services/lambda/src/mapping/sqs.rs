@@ -44,7 +44,7 @@ impl SqsSource {
 
     /// Whether the queue keeps an order.
     pub(crate) fn is_fifo(arn: &Arn) -> bool {
-        arn.resource.ends_with(".fifo")
+        arn.resource.rsplit_once('.').is_some_and(|(_, end)| end == "fifo")
     }
 
     /// How long a received message is nobody else's.

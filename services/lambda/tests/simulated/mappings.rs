@@ -91,7 +91,7 @@ fn story(
         &format!("mapping-{test}"),
         move |_, invocation| inner.answer(invocation, &what),
         async |world| {
-            seen.env.set(world.env.clone()).ok().expect("once");
+            assert!(seen.env.set(world.env.clone()).is_ok(), "once");
             world.call::<CreateFunction>(function("hello")).await.expect("made");
             story(world, &seen).await;
         },
@@ -163,7 +163,7 @@ fn what_arrives_is_handled_and_deleted_and_idling_costs_a_poll_in_twenty_seconds
         assert_eq!(seen.calls()[1].at, sent, "at once: the environment is warm");
         assert_eq!(world.queues.left(), []);
         let before = world.queues.receives();
-        world.env.sleep(secs(3_600)).await;
+        world.env.sleep(Duration::from_hours(1)).await;
         assert_eq!(world.queues.receives() - before, 180);
     });
 }
@@ -181,8 +181,8 @@ fn what_fails_comes_again_after_its_visibility_timeout() {
         assert_eq!(world.queues.left(), [("bad".to_owned(), 3)]);
         let starts: Vec<_> = seen.calls().iter().map(|call| call.at).collect();
         // The first waited for its environment.
-        let rest = VISIBILITY - secs(1);
-        assert!(starts.windows(2).all(|pair| pair[1].since(pair[0]) >= rest), "{starts:?}");
+        let waited = |pair: &[Timestamp]| pair[1].since(pair[0]) + secs(1) >= VISIBILITY;
+        assert!(starts.windows(2).all(waited), "{starts:?}");
         let found = get(world, &uuid).await.expect("it is there");
         assert_eq!(found.last_processing_result.as_deref(), Some("PROBLEM: Function call failed"));
         world.queues.send("jobs", None, "good");
@@ -613,7 +613,7 @@ fn hold_to_the_model(seed: u64) {
         while !world.queues.left().is_empty() {
             world.env.sleep(secs(10)).await;
             assert!(
-                world.env.monotonic() < secs(24 * 3_600),
+                world.env.monotonic() < Duration::from_hours(24),
                 "seed {seed}: {:?} are never done",
                 world.queues.left()
             );

@@ -125,7 +125,7 @@ impl Queues {
     fn next_visible(&self) -> Timestamp {
         let now = self.env.now();
         let times = self.lock().waiting.values().map(|one| one.visible_at).filter(|at| *at > now).min();
-        times.unwrap_or(now + Duration::from_secs(3_600))
+        times.unwrap_or(now + Duration::from_hours(1))
     }
 }
 
