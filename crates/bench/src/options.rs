@@ -24,6 +24,8 @@ pub(crate) enum Benchmark {
     Thaw,
     /// From no environment to many at once, and their memory
     Burst,
+    /// Sends to an idle queue, up to the handler that its mapping enters, against warm invokes
+    Mappings,
     /// Objects against files
     Objects,
 }
@@ -39,6 +41,7 @@ impl Benchmark {
             Self::Cold => "cold",
             Self::Thaw => "thaw",
             Self::Burst => "burst",
+            Self::Mappings => "mappings",
             Self::Objects => "objects",
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use apus_env::Env;
 use apus_schema::{Fault, ServiceError};
 
+use crate::fed::Fed;
 use crate::messages::{Messages, Receive};
 use crate::register::{Registers, Saw, Tick};
 use crate::topics::Published;
@@ -30,6 +31,7 @@ struct Facts {
     registers: Registers,
     messages: Messages,
     published: Published,
+    fed: Fed,
     violations: Vec<String>,
 }
 
@@ -225,6 +227,29 @@ impl History {
     pub(crate) fn deleted(&self, token: u64) {
         let at = self.tick();
         self.facts().messages.deleted(token, at);
+    }
+
+    pub(crate) fn feeding(&self, token: u64, group: Option<String>) {
+        self.facts().fed.sending(token, group);
+    }
+
+    pub(crate) fn fed(&self, token: u64) {
+        self.facts().fed.sent(token);
+    }
+
+    pub(crate) fn handled(&self, token: u64) {
+        let found = self.facts().fed.handled(token);
+        self.note(found);
+    }
+
+    pub(crate) fn all_handled(&self) {
+        let found = self.facts().fed.all_handled();
+        self.note(found);
+    }
+
+    /// How many messages of mapped queues were acknowledged, and how many were handled more than once.
+    pub fn fed_counts(&self) -> (u64, u64) {
+        self.facts().fed.counts()
     }
 
     pub(crate) fn drained(&self, queue: &str, seen: &BTreeSet<u64>) {

@@ -5,6 +5,7 @@
 //! nothing of how they keep their state.
 
 mod check;
+mod fed;
 mod history;
 mod load;
 mod messages;

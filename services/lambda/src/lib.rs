@@ -19,6 +19,7 @@ mod function_name;
 mod layer;
 mod layer_name;
 mod limits;
+mod mapping;
 mod marker;
 mod operations;
 mod permission;
@@ -51,6 +52,7 @@ use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
 use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
+use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -91,6 +93,7 @@ pub(crate) struct Lambda {
     sessions: RoleSessions,
     gate: Gate,
     journal: Journal,
+    mappings: Mappings,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -121,8 +124,21 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
     let executions = Executions { store: store.clone() };
-    let lambda =
-        Lambda { env, store, outbox, compute, code, sessions, gate, journal, endpoints, logs, endpoint_url };
+    let mappings = Mappings::default();
+    let lambda = Lambda {
+        env,
+        store,
+        outbox,
+        compute,
+        code,
+        sessions,
+        gate,
+        journal,
+        mappings,
+        endpoints,
+        logs,
+        endpoint_url,
+    };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,
@@ -130,8 +146,16 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
+        .operation(
+            op::create_event_source_mapping::ACCESS,
+            op::create_event_source_mapping::create_event_source_mapping,
+        )
         .operation(op::create_function::ACCESS, op::create_function::create_function)
         .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
+        .operation(
+            op::delete_event_source_mapping::ACCESS,
+            op::delete_event_source_mapping::delete_event_source_mapping,
+        )
         .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
         .operation(
             op::delete_function_concurrency::ACCESS,
@@ -144,6 +168,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(
+            op::get_event_source_mapping::ACCESS,
+            op::get_event_source_mapping::get_event_source_mapping,
+        )
         .operation(op::get_function::ACCESS, op::get_function::get_function)
         .operation(
             op::get_function_code_signing_config::ACCESS,
@@ -183,6 +211,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::invoke_async::ACCESS, op::invoke_async::invoke_async)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
+            op::list_event_source_mappings::ACCESS,
+            op::list_event_source_mappings::list_event_source_mappings,
+        )
+        .operation(
             op::list_function_event_invoke_configs::ACCESS,
             op::list_function_event_invoke_configs::list_function_event_invoke_configs,
         )
@@ -220,6 +252,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
         .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
         .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(
+            op::update_event_source_mapping::ACCESS,
+            op::update_event_source_mapping::update_event_source_mapping,
+        )
         .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
         .operation(
             op::update_function_configuration::ACCESS,
@@ -233,6 +269,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .step(destinations::letter::STEP, destinations::deliver::deliver)
         .front(executions)
         .worker("executions", executions::journal::write)
+        .worker("event source mappings", keep_mappings)
         .build())
 }
 

@@ -152,9 +152,13 @@ pub(crate) async fn check_role(context: &Context, id: &FunctionId, role: &str) -
         return Err(errors::cross_account_role());
     }
     context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
-    match assume(context, id, role).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
-        Err(error) => Err(error),
+    assume(context, id, role).await.map(drop).map_err(role_error)
+}
+
+/// A role that cannot be assumed, as who names it hears of it.
+pub(crate) fn role_error(error: ServiceError) -> ServiceError {
+    match error.fault() {
+        Fault::Sender => errors::role_cannot_be_assumed(error),
+        Fault::Receiver => error,
     }
 }

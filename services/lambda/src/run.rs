@@ -5,6 +5,7 @@ use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
 use apus_kernel::Context;
 use apus_schema::ServiceError;
 use apus_time::Timestamp;
+use bytes::Bytes;
 use tracing::warn;
 
 use crate::errors::{self, Failure};
@@ -37,8 +38,7 @@ pub(crate) enum Trigger {
     /// An event that this one sent.
     Event(String),
     /// A part of the platform, by the name of its principal: `sqs.amazonaws.com` for a queue's messages.
-    #[expect(dead_code, reason = "event source mappings will be the first to use it")]
-    Service(&'static str),
+    Service(String),
 }
 
 impl Trigger {
@@ -47,7 +47,7 @@ impl Trigger {
         match self {
             Self::Sync(by) => ("sync", by),
             Self::Event(by) => ("event", by),
-            Self::Service(by) => ("service", by.to_owned()),
+            Self::Service(by) => ("service", by),
         }
     }
 }
@@ -60,6 +60,28 @@ pub(crate) struct Ran {
 }
 
 impl Lambda {
+    /// Runs a function for a part of the platform, with an event that is JSON: nobody is asked for permission.
+    pub(crate) async fn run_for_platform(
+        &self,
+        context: &Context,
+        function: &FunctionReference,
+        by: String,
+        payload: Bytes,
+    ) -> Result<Ran, ServiceError> {
+        let chance = chance(self.env.random_u64());
+        let asked = function.clone();
+        let found = self.store.read(|tx| async move { find(&tx, &asked, Some(chance)).await });
+        let found =
+            found.await.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(function))?;
+        let request = InvokeRequest {
+            request_id: context.request_id.clone(),
+            invoked_arn: Some(function.arn().to_string()),
+            payload,
+            ..InvokeRequest::default()
+        };
+        self.run(context, Run { function, found, chance, trigger: Trigger::Service(by), request }).await
+    }
+
     /// Runs the version, says which it was, and notes the execution. An error means that the function did not run.
     pub(crate) async fn run(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
         let (function, begun) = (run.function, run.begun(1, self.env.now()));

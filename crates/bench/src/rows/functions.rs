@@ -255,6 +255,21 @@ impl<'a> Functions<'a> {
         Ok(Self { env, api })
     }
 
+    /// Lets the functions' role do that, with everything.
+    pub(super) async fn allow(&self, action: &str) -> Result<(), String> {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": action, "Resource": "*" }],
+        });
+        let document = escaped(&policy.to_string());
+        let form = format!(
+            "Action=PutRolePolicy&Version=2010-05-08&RoleName={ROLE}&PolicyName=bench&PolicyDocument={document}"
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let request = self.api.request("iam", "POST", "/", &headers, form.as_bytes())?;
+        self.api.connect().await?.exchange(&request).await?.ok().map(drop)
+    }
+
     /// A client of a function, which is made if it is not there yet.
     pub(super) async fn client(&self, name: &str, kind: &Kind, memory_mb: u32) -> Result<Invoker, String> {
         self.client_with(name, kind, memory_mb, EVENT).await

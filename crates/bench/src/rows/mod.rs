@@ -3,6 +3,7 @@
 mod burst;
 mod consumers;
 mod functions;
+mod mappings;
 mod objects;
 mod sends;
 pub(crate) mod start;
@@ -32,6 +33,7 @@ pub(crate) async fn run(
         Benchmark::Cold => functions::cold(env, options, &dir).await,
         Benchmark::Thaw => functions::thaw(env, options, &dir).await,
         Benchmark::Burst => burst::rows(env, options, &dir).await,
+        Benchmark::Mappings => mappings::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.

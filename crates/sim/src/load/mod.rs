@@ -1,6 +1,7 @@
 //! A mixed load on every service, by clients that note what they asked and what was answered.
 
 mod functions;
+mod mappings;
 mod objects;
 mod queues;
 mod roles;
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use crate::history::History;
 
 pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
+pub(crate) use mappings::{check as check_mappings, note_batch, prepare as prepare_mappings};
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
 pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, find_queue, queue_key, receive_all};
 pub(crate) use roles::{POLICY_PREFIX, all_roles, life_key, read_life, read_policy};
@@ -118,9 +120,9 @@ pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     topics::prepare(client).await
 }
 
-/// Starts every client of every instance.
+/// Starts every client of every instance but feeders.
 pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
-    start_those(instances, work, |_| true)
+    start_those(instances, work, |kind| kind != Kind::Feeder)
 }
 
 /// Starts those clients of every instance that `wanted` picks.
@@ -138,9 +140,11 @@ pub(crate) enum Kind {
     Consumer,
     Functions,
     Publisher,
+    /// Sends to queues that are mapped to a function, if there are any.
+    Feeder,
 }
 
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 19] = [
     Kind::Objects,
     Kind::Objects,
     Kind::Objects,
@@ -158,12 +162,15 @@ const KINDS: [Kind; 17] = [
     Kind::Functions,
     Kind::Publisher,
     Kind::Publisher,
+    Kind::Feeder,
+    Kind::Feeder,
 ];
 
 fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
     let (client, work) = (client.clone(), work.clone());
     let env = client.env.clone();
     env.spawn("client", async move {
+        let group = if kind == Kind::Feeder { client.history.token() } else { 0 };
         while work.goes_on(&client.history) {
             match kind {
                 Kind::Objects => objects::step(&client).await,
@@ -172,6 +179,7 @@ fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
                 Kind::Consumer => queues::consume(&client).await,
                 Kind::Functions => functions::step(&client).await,
                 Kind::Publisher => topics::publish(&client).await,
+                Kind::Feeder => mappings::feed(&client, group).await,
             }
             // Producers are slower, so that queues run empty now and then.
             let times = if matches!(kind, Kind::Producer | Kind::Publisher) { 4 } else { 1 };

@@ -4,6 +4,8 @@ mod asynchronous;
 mod destinations;
 mod functions;
 mod invocations;
+mod mappings;
 mod permissions;
+mod queue;
 mod versions;
 mod world;

@@ -20,12 +20,14 @@ use apus_model_lambda::{
     CreateFunctionRequest, FunctionCode, InvocationRequest, InvocationResponse, Invoke, Runtime,
 };
 use apus_model_s3::{PutObject, PutObjectOutput, PutObjectRequest};
-use apus_model_sqs::{SendMessage, SendMessageRequest, SendMessageResult};
+use apus_model_sqs::{SendMessageRequest, SendMessageResult};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
 use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink};
 use apus_store::{Keyspace, Store};
 use bytes::Bytes;
+
+use crate::queue::Queues;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 /// How long an environment takes to start.
@@ -98,9 +100,11 @@ async fn assume_role(
         session_token: format!("token of {} as {}", input.role_arn, input.role_session_name),
         expiration: context.now + life,
     };
+    let role = input.role_arn.rsplit('/').next().unwrap_or_default();
+    let session = &input.role_session_name;
     let user = AssumedRoleUser {
-        assumed_role_id: format!("AROA1:{}", input.role_session_name),
-        arn: format!("arn:aws:sts::000000000000:assumed-role/worker/{}", input.role_session_name),
+        assumed_role_id: format!("AROA1:{session}"),
+        arn: format!("arn:aws:sts::000000000000:assumed-role/{role}/{session}"),
     };
     Ok(AssumeRoleResponse {
         credentials: Some(credentials),
@@ -143,18 +147,18 @@ impl Told {
     }
 }
 
-/// What both services note what they are sent in.
+/// What a bucket notes what it is sent in.
 struct Teller(Arc<Told>);
 
-async fn send_message(
-    told: Arc<Teller>,
+pub(crate) async fn send_message(
+    queues: Arc<Queues>,
     context: Context,
     input: SendMessageRequest,
 ) -> Result<SendMessageResult, ServiceError> {
     let attributes = input.message_attributes.unwrap_or_default().into_iter();
     let attributes =
         attributes.map(|(name, value)| (name, value.data_type, value.string_value.unwrap_or_default()));
-    told.0.take(Letter {
+    queues.told.take(Letter {
         to: input.queue_url,
         body: input.message_body,
         attributes: attributes.collect(),
@@ -183,6 +187,7 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) store: Store,
     pub(crate) platform: Platform,
+    pub(crate) queues: Queues,
     /// The names of all operations.
     pub(crate) implemented: BTreeSet<&'static str>,
     /// What queues and buckets were sent.
@@ -266,16 +271,8 @@ pub(crate) fn world_with(
             .build();
         let lambda = lambda.expect("a directory for code");
         let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
-        let told = Arc::<Told>::default();
-        let sqs = Service::of(&apus_model_sqs::SERVICE, Teller(Arc::clone(&told)))
-            .operation(
-                Access::<SendMessage>::new("sqs:SendMessage", |input, _| {
-                    let queue = input.queue_url.rsplit('/').next().unwrap_or_default();
-                    vec![Arn::regional("sqs", &Region::default(), AccountId::DEVELOPMENT, queue).into()]
-                }),
-                send_message,
-            )
-            .build();
+        let queues = Queues::new(&env);
+        let told = Arc::clone(&queues.told);
         let s3 = Service::of(&apus_model_s3::SERVICE, Teller(Arc::clone(&told)))
             .operation(
                 Access::<PutObject>::new("s3:PutObject", |input, _| {
@@ -284,11 +281,11 @@ pub(crate) fn world_with(
                 put_object,
             )
             .build();
-        let services = vec![lambda, sts, sqs, s3];
+        let services = vec![lambda, sts, queues.service(), s3];
         let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
         platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
         let region = Region::default();
-        let world = World { env: env.clone(), store, platform, implemented, told, outbox, region };
+        let world = World { env: env.clone(), store, platform, queues, implemented, told, outbox, region };
         story(&world).await;
         compute.stop().await;
         world.platform.stop();
