@@ -6,6 +6,7 @@
 
 use std::future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use apus_env::Env;
@@ -73,7 +74,7 @@ pub(crate) async fn run(poller: Arc<Poller>, mut wanted: watch::Receiver<Arc<Map
         let wake_at = loop {
             match flow.next(env.now()) {
                 Step::Poll { limit } => poll = Some(poller.clone().poll(wish.record.clone(), limit)),
-                Step::Invoke(batch) => poller.start(&wish.record, batch, &tell),
+                Step::Invoke(batch) => poller.start(&wish.record, batch, &tell).await,
                 Step::Wait(until) => break until,
             }
         };
@@ -216,8 +217,9 @@ impl Poller {
         wanted
     }
 
-    /// Hands a batch to the function, in a task of its own.
-    fn start(
+    /// Hands a batch to the function. It is begun here, so that the function is entered before anything else is
+    /// polled for; a task of its own ends it.
+    async fn start(
         self: &Arc<Self>,
         record: &Arc<MappingRecord>,
         batch: Vec<Record>,
@@ -227,10 +229,14 @@ impl Poller {
         lanes.dedup();
         let (poller, record) = (Arc::clone(self), Arc::clone(record));
         let slot = Slot { lanes, end: End::Failed, tell: tell.clone() };
-        self.lambda.env.spawn("batch of events", async move {
+        let mut work: BoxFuture<'static, ()> = Box::pin(async move {
             let end = poller.handle(&record, &batch, &slot.tell).await;
             slot.close(end);
         });
+        let begun = future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if begun.is_pending() {
+            self.lambda.env.spawn("batch of events", work);
+        }
     }
 
     async fn handle(
