@@ -65,6 +65,7 @@ type Polling = BoxFuture<'static, Result<Vec<Record>, String>>;
 /// Polls for the mapping until it is gone.
 pub(crate) async fn run(poller: Arc<Poller>, mut wanted: watch::Receiver<Arc<MappingRecord>>) {
     let env = poller.lambda.env.clone();
+    let _farewell = Farewell(&poller);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut wish = poller.wish(&wanted.borrow_and_update());
     let mut flow = Flow::new(settings::limits(&wish.record));
@@ -352,9 +353,15 @@ impl Poller {
                 }
             }
         }
-        if state::settled(wanted).is_none() {
-            self.mappings().changed(id);
-        }
+    }
+}
+
+/// Tells the keeper of the poller's end: the mapping is gone, or is to have another one.
+struct Farewell<'a>(&'a Poller);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.mappings().changed(&self.0.id);
     }
 }
 
