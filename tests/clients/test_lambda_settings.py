@@ -36,7 +36,9 @@ def test_tags_that_cannot_be(aws, create, name):
         text("InvalidParameterValueException", 400, qualified, call, Resource=arn(name, "live"), **arguments)
         refused("ValidationException", 400, call, Resource=name, **arguments)
         mapping = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:00000000-0000-4000-8000-000000000000"
-        refused("NotImplementedException", 501, call, Resource=mapping, **arguments)
+        refused("ResourceNotFoundException", 404, call, Resource=mapping, **arguments)
+        signing = f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0"
+        refused("NotImplementedException", 501, call, Resource=signing, **arguments)
     many = {str(number): "" for number in range(50)}
     client.tag_resource(Resource=arn(name), Tags=many)
     text("InvalidParameterValueException", 400, "Number of tags exceeds resource tag limit.", client.tag_resource,

@@ -17,7 +17,7 @@ use crate::store::mapping::{self, MappingRecord};
 
 /// Mappings that are read at once.
 const PAGE: usize = 1_000;
-/// The rest after a failure of the store.
+/// The rest after a failure of the store, and before a poller is started anew that broke off.
 const REST: Duration = Duration::from_secs(1);
 
 /// What operations and pollers tell each other.
@@ -137,7 +137,13 @@ async fn tend(
     let (wanted, wish) = watch::channel(Arc::clone(&record));
     match Poller::new(Arc::clone(lambda), platform.clone(), id.clone(), &record) {
         Ok(poller) => {
-            let task = lambda.env.spawn("event source mapping", poller::run(Arc::new(poller), wish));
+            let (env, broke_off) = (lambda.env.clone(), running.contains_key(id));
+            let task = lambda.env.spawn("event source mapping", async move {
+                if broke_off {
+                    env.sleep(REST).await;
+                }
+                poller::run(Arc::new(poller), wish).await;
+            });
             running.insert(id.clone(), Running { wanted, task });
         }
         Err(problem) => lambda.mappings.note_problem(id, problem),

@@ -6,6 +6,7 @@
 
 use std::future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use apus_env::Env;
@@ -63,6 +64,7 @@ type Polling = BoxFuture<'static, Result<Vec<Record>, String>>;
 /// Polls for the mapping until it is gone.
 pub(crate) async fn run(poller: Arc<Poller>, mut wanted: watch::Receiver<Arc<MappingRecord>>) {
     let env = poller.lambda.env.clone();
+    let _farewell = Farewell(&poller);
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut wish = poller.wish(&wanted.borrow_and_update());
     let mut flow = Flow::new(settings::limits(&wish.record));
@@ -72,7 +74,7 @@ pub(crate) async fn run(poller: Arc<Poller>, mut wanted: watch::Receiver<Arc<Map
         let wake_at = loop {
             match flow.next(env.now()) {
                 Step::Poll { limit } => poll = Some(poller.clone().poll(wish.record.clone(), limit)),
-                Step::Invoke(batch) => poller.start(&wish.record, batch, &tell),
+                Step::Invoke(batch) => poller.start(&wish.record, batch, &tell).await,
                 Step::Wait(until) => break until,
             }
         };
@@ -215,8 +217,9 @@ impl Poller {
         wanted
     }
 
-    /// Hands a batch to the function, in a task of its own.
-    fn start(
+    /// Hands a batch to the function. It is begun here, so that the function is entered before anything else is
+    /// polled for; a task of its own ends it.
+    async fn start(
         self: &Arc<Self>,
         record: &Arc<MappingRecord>,
         batch: Vec<Record>,
@@ -226,10 +229,14 @@ impl Poller {
         lanes.dedup();
         let (poller, record) = (Arc::clone(self), Arc::clone(record));
         let slot = Slot { lanes, end: End::Failed, tell: tell.clone() };
-        self.lambda.env.spawn("batch of events", async move {
+        let mut work: BoxFuture<'static, ()> = Box::pin(async move {
             let end = poller.handle(&record, &batch, &slot.tell).await;
             slot.close(end);
         });
+        let begun = future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if begun.is_pending() {
+            self.lambda.env.spawn("batch of events", work);
+        }
     }
 
     async fn handle(
@@ -346,9 +353,15 @@ impl Poller {
                 }
             }
         }
-        if state::settled(wanted).is_none() {
-            self.mappings().changed(id);
-        }
+    }
+}
+
+/// Tells the keeper of the poller's end: the mapping is gone, or is to have another one.
+struct Farewell<'a>(&'a Poller);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.mappings().changed(&self.0.id);
     }
 }
 

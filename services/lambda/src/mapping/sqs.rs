@@ -23,6 +23,8 @@ pub(crate) const MESSAGES_MAX: usize = 10;
 const WAIT_SECS: i32 = 20;
 /// How long a queue's visibility timeout is believed.
 const VISIBILITY_LIFE: Duration = Duration::from_mins(1);
+/// A queue that hides messages for less lets them be handled all the same, by several at once.
+const HOLD_MIN: Duration = Duration::from_secs(1);
 /// How often a delete is tried that failed inside the platform.
 const DELETE_ATTEMPTS: u32 = 3;
 
@@ -80,7 +82,7 @@ impl SqsSource {
             ..ReceiveMessageRequest::default()
         };
         let received = as_role.call::<ReceiveMessage>(input).await?;
-        let held_until = self.env.now() + visibility;
+        let held_until = self.env.now() + visibility.max(HOLD_MIN);
         let messages = received.messages.unwrap_or_default();
         Ok(messages.iter().map(|message| self.record(message, held_until)).collect())
     }
