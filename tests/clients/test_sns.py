@@ -704,6 +704,40 @@ def test_subscriptions_are_listed_in_pages(sns, topic, name):
         assert refused(sns.list_subscriptions, NextToken=token) == invalid("NextToken")
 
 
+def test_quotas_hold(sns, topic, name):
+    queue = lambda number: f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}-{number}"  # noqa: E731
+    policy = {"FilterPolicy": '{"a": ["b"]}'}
+    for number in range(200):
+        last = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue(number), Attributes=policy)["SubscriptionArn"]
+    full = ("FilterPolicyLimitExceeded", 403, "Filter policy quota of 200 exceeded for the topic")
+    another = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue(200)}
+    assert refused(sns.subscribe, **another, Attributes=policy) == full
+    plain = sns.subscribe(**another)["SubscriptionArn"]
+    change = {"AttributeName": "FilterPolicy", "AttributeValue": policy["FilterPolicy"]}
+    assert refused(sns.set_subscription_attributes, SubscriptionArn=plain, **change) == full
+    sns.set_subscription_attributes(SubscriptionArn=last, AttributeName="FilterPolicy", AttributeValue="{}")
+    sns.set_subscription_attributes(SubscriptionArn=plain, **change)
+    sns.unsubscribe(SubscriptionArn=plain)
+    sns.subscribe(**another, Attributes=policy)
+    fifo = sns.create_topic(Name=f"{name}.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    for number in range(100):
+        sns.subscribe(TopicArn=fifo, Protocol="sqs", Endpoint=queue(number))
+    full = ("SubscriptionLimitExceeded", 403, "Subscription quota of 100 exceeded for the topic")
+    assert refused(sns.subscribe, TopicArn=fifo, Protocol="sqs", Endpoint=queue(100)) == full
+
+
+def test_there_are_only_so_many_fifo_topics(launch):
+    sns = launch().client("sns")
+    arns = [sns.create_topic(Name=f"t{number}.fifo", Attributes={"FifoTopic": "true"})["TopicArn"] for number in range(1000)]
+    one_more = {"Name": "more.fifo", "Attributes": {"FifoTopic": "true"}}
+    full = ("TopicLimitExceeded", 403, "Topic quota of 1000 exceeded for the account")
+    assert refused(sns.create_topic, **one_more) == full
+    assert sns.create_topic(Name="t0.fifo", Attributes={"FifoTopic": "true"})["TopicArn"] == arns[0]
+    assert sns.create_topic(Name="standard")["TopicArn"]
+    sns.delete_topic(TopicArn=arns[0])
+    assert sns.create_topic(**one_more)["TopicArn"]
+
+
 def test_messages_survive_a_kill(launch, name):
     instance = launch()
     sns, sqs = instance.client("sns"), instance.client("sqs")
