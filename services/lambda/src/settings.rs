@@ -14,8 +14,8 @@ use crate::limits::{
 use crate::store::FunctionRecord;
 use crate::{errors, tags, variables};
 
-/// The runtimes that are supported: those of these prefixes, with a version.
-const RUNTIME_PREFIXES: [&str; 2] = ["nodejs", "python3."];
+/// The runtimes that are supported: what their names begin with.
+const RUNTIME_PREFIXES: [&str; 4] = ["go1.x", "nodejs", "provided", "python3."];
 
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The benchmarks: each gives rows of the table.
 
+mod burst;
 mod consumers;
 mod functions;
 mod objects;
@@ -29,6 +30,8 @@ pub(crate) async fn run(
         Benchmark::Consumers => consumers::rows(env, options, &dir).await,
         Benchmark::Invoke => functions::warm(env, options, &dir).await,
         Benchmark::Cold => functions::cold(env, options, &dir).await,
+        Benchmark::Thaw => functions::thaw(env, options, &dir).await,
+        Benchmark::Burst => burst::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.
