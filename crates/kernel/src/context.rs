@@ -34,7 +34,7 @@ pub struct Origin {
     /// The client's software.
     pub user_agent: Option<String>,
     /// The resource on whose behalf a part of the platform calls: a topic, for what is subscribed to it.
-    pub source: Option<Arn>,
+    pub source: Option<Box<Arn>>,
 }
 
 impl Context {

@@ -285,7 +285,7 @@ async fn call<O: Operation>(
     let place = arn.and_then(|arn| Some((arn.account.parse().ok()?, arn.region.parse().ok()?)));
     let (account, region) = place.unwrap_or((topic.account, topic.region.clone()));
     let caller = Caller::service(PRINCIPAL, account, region);
-    let origin = Origin { source: Some(topic.arn()), ..Origin::default() };
+    let origin = Origin { source: Some(Box::new(topic.arn())), ..Origin::default() };
     let context = attempt.platform.context(caller, origin, Some(attempt.id.clone()));
     Ok(attempt.platform.call::<O>(context, input).await?)
 }
