@@ -301,6 +301,9 @@ def test_filter_policies_with_every_operator(sns, sqs, topic, name):
         "wild": ('{"s": [{"wildcard": "b*e"}]}', {"blue"}),
         "but": ('{"s": [{"anything-but": ["red", "blue"]}]}', {"7", "10.0.0.9"}),
         "butpre": ('{"s": [{"anything-but": {"prefix": "re"}}]}', {"blue", "7", "10.0.0.9"}),
+        "butsuf": ('{"s": [{"anything-but": {"suffix": "ue"}}]}', {"red", "7", "10.0.0.9"}),
+        "butwild": ('{"s": [{"anything-but": {"wildcard": "*e*"}}]}', {"7", "10.0.0.9"}),
+        "between": ('{"s": [{"numeric": ["=", 7]}]}', {"7"}),
         "numeric": ('{"s": [{"numeric": [">", 5, "<=", 7]}]}', {"7"}),
         "cidr": ('{"s": [{"cidr": "10.0.0.0/24"}]}', {"10.0.0.9"}),
         "exists": ('{"s": [{"exists": true}]}', {"red", "blue", "7", "10.0.0.9"}),
@@ -329,6 +332,65 @@ def test_filter_policies_with_every_operator(sns, sqs, topic, name):
             got |= {message["Body"] for message in more}
         assert got == expected, kind
         assert receive(sqs, urls[kind], wait=0) == [], kind
+
+
+def test_filter_policies_over_the_body(sns, sqs, topic, name):
+    bodies = {
+        "nested": {"order": {"state": "paid", "total": 20}, "tags": ["a", "b"]},
+        "other": {"order": {"state": "open", "total": None}, "tags": []},
+        "flat": {"state": "paid", "ip": "10.0.0.9"},
+    }
+    policies = {
+        "exact": ({"order": {"state": ["paid"]}}, {"nested"}),
+        "number": ({"order": {"total": [{"numeric": [">=", 20, "<", 30]}]}}, {"nested"}),
+        "null": ({"order": {"total": [None]}}, {"other"}),
+        "array": ({"tags": ["b", "c"]}, {"nested"}),
+        "both": ({"order": {"state": [{"anything-but": "open"}]}, "tags": [{"exists": True}]}, {"nested"}),
+        "absent": ({"order": {"state": [{"exists": False}]}}, {"flat"}),
+        "or": ({"$or": [{"ip": [{"cidr": "10.0.0.0/8"}]}, {"order": {"state": [{"prefix": "op"}]}}]}, {"flat", "other"}),
+        "wild": ({"state": [{"wildcard": "p*d"}], "ip": [{"suffix": ".9"}]}, {"flat"}),
+    }
+    urls = {}
+    for kind, (policy, _) in policies.items():
+        urls[kind], arn = make_queue(sqs, f"{name}-{kind}", topic)
+        attributes = {"FilterPolicyScope": "MessageBody", "FilterPolicy": json.dumps(policy), "RawMessageDelivery": "true"}
+        made = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)["SubscriptionArn"]
+        shown = sns.get_subscription_attributes(SubscriptionArn=made)["Attributes"]
+        assert (shown["FilterPolicyScope"], json.loads(shown["FilterPolicy"])) == ("MessageBody", policy)
+    sns.publish(TopicArn=topic, Message="no JSON at all")
+    for kind, body in bodies.items():
+        sns.publish(TopicArn=topic, Message=json.dumps({"kind": kind, **body}))
+    for kind, (_, expected) in policies.items():
+        got = set()
+        while len(got) < len(expected):
+            more = receive(sqs, urls[kind])
+            assert more, f"{kind}: {got} of {expected}"
+            got |= {json.loads(message["Body"])["kind"] for message in more}
+        assert got == expected, kind
+        assert receive(sqs, urls[kind], wait=0) == [], kind
+
+
+def test_filter_policies_beyond_their_bounds_are_refused(sns, topic):
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+    for policy in (
+        "{",
+        "[]",
+        '{"a": "b"}',
+        '{"a": []}',
+        '{"a": [{"like": "b"}]}',
+        '{"a": [{"numeric": ["~", 5]}]}',
+        '{"a": [{"numeric": [">", 5000000000]}]}',
+        '{"a": [{"cidr": "10.0.0.0/40"}]}',
+        '{"a": [{"exists": "yes"}]}',
+        json.dumps({f"k{number}": ["x"] for number in range(6)}),
+        json.dumps({"a": [str(number) for number in range(151)]}),
+        json.dumps({key: [str(number) for number in range(13)] for key in "abc"}),
+    ):
+        attributes = {"FilterPolicy": policy}
+        code, status, message = refused(sns.subscribe, TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
+        assert (code, status) == ("InvalidParameter", 400), policy
+        assert message.startswith("Invalid parameter: Attributes Reason: FilterPolicy: "), message
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 
 
 def test_a_batch_succeeds_and_fails_entry_by_entry(sns, sqs, topic, name):
@@ -704,6 +766,40 @@ def test_subscriptions_are_listed_in_pages(sns, topic, name):
         assert refused(sns.list_subscriptions, NextToken=token) == invalid("NextToken")
 
 
+def test_quotas_hold(sns, topic, name):
+    queue = lambda number: f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}-{number}"  # noqa: E731
+    policy = {"FilterPolicy": '{"a": ["b"]}'}
+    for number in range(200):
+        last = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue(number), Attributes=policy)["SubscriptionArn"]
+    full = ("FilterPolicyLimitExceeded", 403, "Filter policy quota of 200 exceeded for the topic")
+    another = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": queue(200)}
+    assert refused(sns.subscribe, **another, Attributes=policy) == full
+    plain = sns.subscribe(**another)["SubscriptionArn"]
+    change = {"AttributeName": "FilterPolicy", "AttributeValue": policy["FilterPolicy"]}
+    assert refused(sns.set_subscription_attributes, SubscriptionArn=plain, **change) == full
+    sns.set_subscription_attributes(SubscriptionArn=last, AttributeName="FilterPolicy", AttributeValue="{}")
+    sns.set_subscription_attributes(SubscriptionArn=plain, **change)
+    sns.unsubscribe(SubscriptionArn=plain)
+    sns.subscribe(**another, Attributes=policy)
+    fifo = sns.create_topic(Name=f"{name}.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    for number in range(100):
+        sns.subscribe(TopicArn=fifo, Protocol="sqs", Endpoint=queue(number))
+    full = ("SubscriptionLimitExceeded", 403, "Subscription quota of 100 exceeded for the topic")
+    assert refused(sns.subscribe, TopicArn=fifo, Protocol="sqs", Endpoint=queue(100)) == full
+
+
+def test_there_are_only_so_many_fifo_topics(launch):
+    sns = launch().client("sns")
+    arns = [sns.create_topic(Name=f"t{number}.fifo", Attributes={"FifoTopic": "true"})["TopicArn"] for number in range(1000)]
+    one_more = {"Name": "more.fifo", "Attributes": {"FifoTopic": "true"}}
+    full = ("TopicLimitExceeded", 403, "Topic quota of 1000 exceeded for the account")
+    assert refused(sns.create_topic, **one_more) == full
+    assert sns.create_topic(Name="t0.fifo", Attributes={"FifoTopic": "true"})["TopicArn"] == arns[0]
+    assert sns.create_topic(Name="standard")["TopicArn"]
+    sns.delete_topic(TopicArn=arns[0])
+    assert sns.create_topic(**one_more)["TopicArn"]
+
+
 def test_messages_survive_a_kill(launch, name):
     instance = launch()
     sns, sqs = instance.client("sns"), instance.client("sqs")
@@ -733,6 +829,16 @@ def test_the_cli_subscribes_and_publishes(aws, sqs, name):
     assert json.loads(message["Body"])["MessageId"] == published["MessageId"]
     attributes = cli("get-subscription-attributes", "--subscription-arn", subscription["SubscriptionArn"])
     assert attributes["Attributes"]["Endpoint"] == arn
+    entries = '[{"Id": "a", "Message": "one"}, {"Id": "b", "Message": "x", "Subject": "\\n"}]'
+    batch = cli("publish-batch", "--topic-arn", topic, "--publish-batch-request-entries", entries)
+    assert [one["Id"] for one in batch["Successful"]] == ["a"] and [one["Id"] for one in batch["Failed"]] == ["b"]
+    cli("set-topic-attributes", "--topic-arn", topic, "--attribute-name", "DisplayName", "--attribute-value", "birds")
+    assert cli("get-topic-attributes", "--topic-arn", topic)["Attributes"]["DisplayName"] == "birds"
+    cli("tag-resource", "--resource-arn", topic, "--tags", "Key=team,Value=a")
+    assert cli("list-tags-for-resource", "--resource-arn", topic)["Tags"] == [{"Key": "team", "Value": "a"}]
+    [listed] = cli("list-subscriptions-by-topic", "--topic-arn", topic)["Subscriptions"]
+    assert listed["SubscriptionArn"] == subscription["SubscriptionArn"]
+    cli("unsubscribe", "--subscription-arn", listed["SubscriptionArn"])
     failed = aws.cli("sns", "publish", "--topic-arn", topic + "x", "--message", "x", check=False)
     assert failed.returncode != 0 and "(NotFound) when calling the Publish operation: Topic does not exist" in failed.stderr
 

@@ -5,6 +5,7 @@
 //! account region "sns" "subscription" topic id               → SubscriptionRecord
 //! account region "sns" "endpoint"     topic protocol endpoint → the subscription's id
 //! account region "sns" "count"        number what            → how many subscriptions (counters)
+//! account region "sns" "total"        type                   → how many topics of that type (counters)
 //! account region "sns" "message"      number message         → MessageRecord, written once
 //! account region "sns" "fan"          number message         → FanRecord, until every subscription was looked at
 //! account region "sns" "pending"      number message subscription → how often it failed: a delivery before its end
@@ -30,7 +31,7 @@ use minicbor::{Decode, Encode};
 use crate::message::Message;
 use crate::subscription::{Protocol, SubscriptionAttributes};
 use crate::tags::Tags;
-use crate::topic::{TopicAttributes, TopicId};
+use crate::topic::{TopicAttributes, TopicId, TopicName};
 
 const SERVICE: &str = "sns";
 /// What is forgotten at once, at most: more than one publication brings.
@@ -127,6 +128,8 @@ pub(crate) enum Counted {
     Confirmed,
     Pending,
     Deleted,
+    /// Those with a filter policy.
+    Filtered,
 }
 
 impl Counted {
@@ -139,6 +142,7 @@ impl Counted {
             Self::Confirmed => "confirmed",
             Self::Pending => "pending",
             Self::Deleted => "deleted",
+            Self::Filtered => "filtered",
         }
     }
 }
@@ -188,6 +192,20 @@ impl Place {
         };
         let rows = tx.range(&range, limit, Direction::Forward).await?;
         rows.iter().map(|(key, _)| Ok(space.unpack::<(String,)>(key)?.0)).collect()
+    }
+
+    /// How many topics there are, of those like that one.
+    pub(crate) async fn topics_like(&self, tx: &Tx, name: &TopicName) -> Result<i64, StoreError> {
+        tx.counter(&self.total_key(name)).await
+    }
+
+    /// Notes that there are more topics like that one, or fewer.
+    pub(crate) fn count_topics(&self, tx: &Tx, name: &TopicName, more: i64) {
+        tx.add(&self.total_key(name), more);
+    }
+
+    fn total_key(&self, name: &TopicName) -> Key {
+        self.space.key(("total", if name.is_fifo() { "fifo" } else { "standard" }))
     }
 
     /// Deletes a topic with its subscriptions. Its messages go as their deliveries end.

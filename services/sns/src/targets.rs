@@ -61,6 +61,12 @@ impl Missed {
     fn later(code: &str, text: String) -> Self {
         Self { code: code.into(), text, repeat: Repeat::Later }
     }
+
+    /// It was not its turn.
+    fn busy() -> Self {
+        let text = "other messages are on their way there".to_owned();
+        Self { code: "Busy".into(), text, repeat: Repeat::Soon }
+    }
 }
 
 impl From<ServiceError> for Missed {
@@ -89,7 +95,7 @@ impl Delivery {
             }
             Protocol::Lambda => {
                 let event = notification.event(&self.sign(sns, &notification).await?);
-                self.invoke(attempt, event, failures).await
+                self.invoke(sns, attempt, event, failures).await
             }
             Protocol::Http | Protocol::Https => {
                 let body = self.body(sns, &notification).await?;
@@ -179,7 +185,7 @@ impl Delivery {
     }
 
     /// Runs the function: an error of its own is, after so many attempts, its own affair.
-    async fn invoke(&self, attempt: &Attempt, event: String, failures: u32) -> Result<(), Missed> {
+    async fn invoke(&self, sns: &Sns, attempt: &Attempt, event: String, failures: u32) -> Result<(), Missed> {
         let function = &self.subscription.endpoint;
         let input = InvocationRequest {
             function_name: function.clone(),
@@ -187,7 +193,10 @@ impl Delivery {
             payload: Some(Bytes::from(event)),
             ..InvocationRequest::default()
         };
-        let answer = call::<Invoke>(attempt, &self.topic, function, input).await?;
+        let turn = sns.invocations.take(function).ok_or_else(Missed::busy)?;
+        let answer = call::<Invoke>(attempt, &self.topic, function, input).await;
+        turn.answered();
+        let answer = answer?;
         let Some(error) = answer.function_error else { return Ok(()) };
         let Some(pause) = INVOCATION_PAUSES.get(failures as usize) else {
             warn!(subscription = self.arn, error, "the function failed a message for the last time");
@@ -276,7 +285,7 @@ async fn call<O: Operation>(
     let place = arn.and_then(|arn| Some((arn.account.parse().ok()?, arn.region.parse().ok()?)));
     let (account, region) = place.unwrap_or((topic.account, topic.region.clone()));
     let caller = Caller::service(PRINCIPAL, account, region);
-    let origin = Origin { source: Some(topic.arn()), ..Origin::default() };
+    let origin = Origin { source: Some(Box::new(topic.arn())), ..Origin::default() };
     let context = attempt.platform.context(caller, origin, Some(attempt.id.clone()));
     Ok(attempt.platform.call::<O>(context, input).await?)
 }
@@ -293,10 +302,7 @@ pub(crate) fn headers(kind: &str, message_id: &str, topic: &TopicId) -> Vec<(&'s
 
 /// What an endpoint answers decides: throttling and its own failures are repeated, mistakes are not.
 pub(crate) async fn post(sns: &Sns, post: Post) -> Result<(), Missed> {
-    let Some(turn) = sns.turns.take(&post.url) else {
-        let text = "other messages are on their way to this host".to_owned();
-        return Err(Missed { code: "Busy".into(), text, repeat: Repeat::Soon });
-    };
+    let turn = sns.posts.take(&post.url).ok_or_else(Missed::busy)?;
     let answer = sns.endpoints.post(post).await;
     let status = answer.map_err(|text| Missed::later("EndpointUnreachable", text))?;
     turn.answered();

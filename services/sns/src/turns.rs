@@ -1,23 +1,28 @@
-//! Turns at endpoints outside: how many posts may be under way at once, in all and to one host. An endpoint that
-//! hangs holds its post for seconds; this keeps what hangs from holding up what does not.
+//! Turns at endpoints and functions: how many calls may be under way at once, in all and to one of them. An endpoint
+//! that hangs holds its post for seconds, and a function its call for minutes; this keeps what is slow from holding up
+//! what is not.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apus_kernel::LANES_MAX;
 
-/// Posts under way, in all: the rest of the outbox's lanes stays for queues and functions.
-const POSTS_MAX: usize = LANES_MAX / 2;
-/// Posts under way to one host.
-const HOST_POSTS_MAX: u32 = 16;
-/// Posts under way to a host whose last one got no answer.
-const SILENT_POSTS_MAX: u32 = 1;
+/// Posts to endpoints under way, in all.
+pub(crate) const POSTS_MAX: usize = LANES_MAX / 2;
+/// Functions that are waited for, in all. What is left of the outbox's lanes stays for queues.
+pub(crate) const INVOCATIONS_MAX: usize = LANES_MAX / 4;
+/// Calls under way to one host.
+const HOST_CALLS_MAX: u32 = 16;
+/// Calls under way to a host whose last one got no answer.
+const SILENT_CALLS_MAX: u32 = 1;
 /// Hosts that are remembered.
 const HOSTS_MAX: usize = 10_000;
 
-/// Who is being posted to.
-#[derive(Default)]
-pub(crate) struct Turns(Mutex<Hosts>);
+/// Who is being called.
+pub(crate) struct Turns {
+    most: usize,
+    hosts: Mutex<Hosts>,
+}
 
 #[derive(Default)]
 struct Hosts {
@@ -33,17 +38,22 @@ struct Host {
 }
 
 impl Turns {
-    /// A turn at the host of that URL; nothing if others have to end theirs first.
+    /// So many at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, hosts: Mutex::default() }
+    }
+
+    /// A turn at the host of that URL, or at the function of that name; nothing if others have to end theirs first.
     pub(crate) fn take(&self, url: &str) -> Option<Turn<'_>> {
         let name = host(url);
         let mut hosts = self.lock();
         let is_known = hosts.by_name.contains_key(name);
-        if hosts.under_way >= POSTS_MAX || (!is_known && hosts.by_name.len() >= HOSTS_MAX && !hosts.forget())
+        if hosts.under_way >= self.most || (!is_known && hosts.by_name.len() >= HOSTS_MAX && !hosts.forget())
         {
             return None;
         }
         let host = hosts.by_name.entry(name.to_owned()).or_default();
-        let most = if host.is_silent { SILENT_POSTS_MAX } else { HOST_POSTS_MAX };
+        let most = if host.is_silent { SILENT_CALLS_MAX } else { HOST_CALLS_MAX };
         if host.under_way >= most {
             return None;
         }
@@ -53,7 +63,7 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,7 +75,7 @@ impl Hosts {
     }
 }
 
-/// What stands before the path: `http://example.com:8080`.
+/// What stands before the path: `http://example.com:8080`, or all of it if there is none.
 fn host(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let length = url[start..].find(['/', '?', '#']).unwrap_or(url.len() - start);
@@ -105,9 +115,9 @@ mod tests {
 
     #[test]
     fn hosts_have_their_shares_and_silent_ones_a_small_one() {
-        let turns = Turns::default();
+        let turns = Turns::new(POSTS_MAX);
         let taken: Vec<_> =
-            (0..HOST_POSTS_MAX).map(|n| turns.take(&format!("http://a/{n}")).expect("its share")).collect();
+            (0..HOST_CALLS_MAX).map(|n| turns.take(&format!("http://a/{n}")).expect("its share")).collect();
         assert!(turns.take("http://a/x?y").is_none());
         assert!(turns.take("https://a/").is_some(), "another port is another host");
         drop(taken);
@@ -128,7 +138,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let turns = Turns::default();
+        let turns = Turns::new(POSTS_MAX);
         for number in 0..HOSTS_MAX + 100 {
             drop(turns.take(&format!("http://host{number}/")).expect("there is room"));
         }

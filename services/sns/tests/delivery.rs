@@ -354,6 +354,45 @@ fn a_fifo_topic_keeps_the_order_of_each_group_and_takes_each_message_once() {
 }
 
 #[test]
+fn publishers_of_one_fifo_topic_do_not_abort_each_other() {
+    let mut simulator = Simulator::new(11);
+    let env = simulator.env();
+    simulator.run(async {
+        let world = World::new(&env).await;
+        let topic =
+            world.topic("t.fifo", &[("FifoTopic", "true"), ("ContentBasedDeduplication", "true")]).await;
+        let jobs = queue("jobs.fifo");
+        world.subscribe(&topic, "sqs", &jobs, &[("RawMessageDelivery", "true")]).await;
+        let published: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+        let publishers = (0..300).map(|number| {
+            let (world, topic, published) = (world.clone(), topic.clone(), Arc::clone(&published));
+            env.spawn("publisher", async move {
+                let text = format!("m{number}");
+                let input = PublishInput {
+                    topic_arn: Some(topic),
+                    message: text.clone(),
+                    message_group_id: Some("g".into()),
+                    ..PublishInput::default()
+                };
+                let answer = world.call::<Publish>(input).await.expect("it is published");
+                let number = answer.sequence_number.expect("it has a number");
+                published.lock().expect("unpoisoned").push((number, text));
+            })
+        });
+        let publishers: Vec<_> = publishers.collect();
+        for publisher in publishers {
+            publisher.join().await.expect("no publisher panics");
+        }
+        world.pass(10).await;
+        let mut published = published.lock().expect("unpoisoned").clone();
+        published.sort();
+        let texts: Vec<_> = published.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts.len(), 300);
+        assert_eq!(world.targets.bodies(&jobs), texts, "they arrive in the order of their numbers");
+    });
+}
+
+#[test]
 fn a_topic_with_many_subscribers_is_walked_in_pages() {
     let mut simulator = Simulator::new(6);
     let env = simulator.env();

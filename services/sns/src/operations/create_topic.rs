@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Arn, Context};
-use apus_model_sns::{CreateTopic, CreateTopicInput, CreateTopicResponse};
+use apus_model_sns::{CreateTopic, CreateTopicInput, CreateTopicResponse, errors as modelled};
 use apus_schema::ServiceError;
 
 use crate::Sns;
@@ -11,6 +11,10 @@ use crate::errors::{self, Failure, ParameterError};
 use crate::store::{Place, TopicRecord};
 use crate::tags::{self, Tags};
 use crate::topic::{TopicAttributes, TopicId, TopicName};
+
+/// The most standard topics of an account in a region, and the most FIFO topics.
+const TOPICS_MAX: i64 = 100_000;
+const FIFO_TOPICS_MAX: i64 = 1_000;
 
 pub(crate) const ACCESS: Access<CreateTopic> =
     Access::new("sns:CreateTopic", |input: &CreateTopicInput, caller| {
@@ -46,6 +50,12 @@ pub(crate) async fn create_topic(
         sns.lease.fence(&tx).await?;
         let name = id.name.as_str();
         let Some(own) = place.topic(&tx, name).await? else {
+            let most = if id.name.is_fifo() { FIFO_TOPICS_MAX } else { TOPICS_MAX };
+            if place.topics_like(&tx, &id.name).await? >= most {
+                let full = format!("Topic quota of {most} exceeded for the account");
+                return Err(modelled::topic_limit_exceeded_exception(full).into());
+            }
+            place.count_topics(&tx, &id.name, 1);
             let created_at_micros = tx.now().as_micros();
             let (attributes, tags) = (attributes.clone(), tags.clone());
             place.put_topic(&tx, name, &TopicRecord { number, attributes, tags, created_at_micros });

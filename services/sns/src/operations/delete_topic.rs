@@ -22,11 +22,12 @@ pub(crate) async fn delete_topic(
 ) -> Result<Unit, ServiceError> {
     let id = TopicId::parse(&input.topic_arn, "TopicArn")?;
     let place = Place::of(&id);
-    let (sns, place, name) = (&sns, &place, id.name.as_str());
+    let (sns, place, id, name) = (&sns, &place, &id, id.name.as_str());
     let deleted = sns.store.transact(|tx| async move {
         sns.lease.fence(&tx).await?;
         if let Some(topic) = place.topic(&tx, name).await? {
             place.delete_topic(&tx, name, topic.number);
+            place.count_topics(&tx, &id.name, -1);
         }
         Ok::<_, Failure>(())
     });

@@ -21,12 +21,13 @@ pub(crate) mod unsubscribe;
 pub(crate) mod untag_resource;
 
 use apus_kernel::{AccessRequest, Context, Resource};
-use apus_model_sns::Subscription;
+use apus_model_sns::{Subscription, errors as modelled};
 use apus_schema::ServiceError;
+use apus_store::Tx;
 
 use crate::Sns;
 use crate::errors::{self, Failure, ParameterError};
-use crate::store::{Place, SubscriptionRecord, TopicRecord};
+use crate::store::{Counted, Place, SubscriptionRecord, TopicRecord};
 use crate::topic::{TopicId, parse_arn};
 
 /// The topic that an ARN means; of one that means none, no policy need say anything: the operation refuses it.
@@ -71,6 +72,28 @@ async fn authorize(
         return context.platform().permit(&AccessRequest { owner: own, ..request }).await;
     }
     context.platform().authorize(context, action, [topic.arn().into()]).await
+}
+
+/// The most filter policies of a topic.
+const FILTER_POLICIES_MAX: i64 = 200;
+
+/// Notes that a subscription has a filter policy now, or has none any more.
+async fn count_filters(
+    place: &Place,
+    tx: &Tx,
+    number: u64,
+    before: bool,
+    after: bool,
+) -> Result<(), Failure> {
+    if after == before {
+        return Ok(());
+    }
+    if after && place.counted(tx, number, Counted::Filtered).await? >= FILTER_POLICIES_MAX {
+        let full = format!("Filter policy quota of {FILTER_POLICIES_MAX} exceeded for the topic");
+        return Err(modelled::filter_policy_limit_exceeded_exception(full).into());
+    }
+    place.count(tx, number, Counted::Filtered, if after { 1 } else { -1 });
+    Ok(())
 }
 
 /// Changes a topic in a transaction of its own.

@@ -6,7 +6,7 @@ use apus_kernel::{Access, Context};
 use apus_model_sns::{SetSubscriptionAttributes, SetSubscriptionAttributesInput};
 use apus_schema::{ServiceError, Unit};
 
-use super::{SubscriptionId, authorize};
+use super::{SubscriptionId, authorize, count_filters};
 use crate::Sns;
 use crate::errors::{self, Failure};
 use crate::store::Place;
@@ -30,7 +30,10 @@ pub(crate) async fn set_subscription_attributes(
         sns.lease.fence(&tx).await?;
         let name = id.name.as_str();
         let mut record = place.subscription(&tx, name, own).await?.ok_or_else(errors::no_subscription)?;
+        let topic = place.topic(&tx, name).await?.ok_or_else(errors::no_subscription)?;
+        let before = record.attributes.filter_policy.is_some();
         record.attributes.set(record.protocol, id, attribute, value)?;
+        count_filters(place, &tx, topic.number, before, record.attributes.filter_policy.is_some()).await?;
         place.put_subscription(&tx, name, own, &record);
         Ok::<_, Failure>(())
     });

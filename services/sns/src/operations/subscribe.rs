@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Arn, Context};
-use apus_model_sns::{Subscribe, SubscribeInput, SubscribeResponse};
+use apus_model_sns::{Subscribe, SubscribeInput, SubscribeResponse, errors as modelled};
 use apus_schema::ServiceError;
 
-use super::resource_of;
+use super::{count_filters, resource_of};
 use crate::errors::{self, Failure, ParameterError};
 use crate::store::{Counted, Place, SubscriptionRecord};
 use crate::subscription::{Protocol, SubscriptionAttributes};
 use crate::topic::TopicId;
 use crate::{Sns, fan_out};
 
+/// The most subscriptions of a standard topic, and of a FIFO topic.
+const SUBSCRIPTIONS_MAX: i64 = 12_500_000;
+const FIFO_SUBSCRIPTIONS_MAX: i64 = 100;
 /// What answers say instead of the ARN of a subscription that is not confirmed.
 const PENDING: &str = "pending confirmation";
 
@@ -67,6 +70,14 @@ pub(crate) async fn subscribe(
             }
             return Ok((own, existing.token.is_some()));
         }
+        let confirmed = place.counted(&tx, topic.number, Counted::Confirmed).await?;
+        let pending = place.counted(&tx, topic.number, Counted::Pending).await?;
+        let most = if topic_id.name.is_fifo() { FIFO_SUBSCRIPTIONS_MAX } else { SUBSCRIPTIONS_MAX };
+        if confirmed + pending >= most {
+            let full = format!("Subscription quota of {most} exceeded for the topic");
+            return Err(modelled::subscription_limit_exceeded_exception(full).into());
+        }
+        count_filters(place, &tx, topic.number, false, record.attributes.filter_policy.is_some()).await?;
         let record = SubscriptionRecord { created_at_micros: tx.now().as_micros(), ..record.clone() };
         place.put_subscription(&tx, name, new_id, &record);
         place.count(&tx, topic.number, Counted::of(&record), 1);

@@ -6,7 +6,7 @@ use apus_kernel::{Access, Context, Principal};
 use apus_model_sns::{Unsubscribe, UnsubscribeInput, errors as modelled};
 use apus_schema::{ServiceError, Unit};
 
-use super::{SubscriptionId, authorize};
+use super::{SubscriptionId, authorize, count_filters};
 use crate::Sns;
 use crate::errors::Failure;
 use crate::store::{Counted, Place};
@@ -38,6 +38,7 @@ pub(crate) async fn unsubscribe(
         place.delete_subscription(&tx, (name, topic.number), own, &record);
         place.count(&tx, topic.number, Counted::of(&record), -1);
         place.count(&tx, topic.number, Counted::Deleted, 1);
+        count_filters(place, &tx, topic.number, record.attributes.filter_policy.is_some(), false).await?;
         Ok::<_, Failure>(())
     });
     ended.await?;
