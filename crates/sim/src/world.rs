@@ -1,6 +1,7 @@
 //! One machine in a world of its own: it is switched on, worked, unplugged and switched on again.
 
 mod cut;
+mod events;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::history::{History, Tally};
 use crate::load::{self, Client, Kind, Work};
 
 pub use cut::{Cut, CutEnding, Plot, tell_cut};
+pub use events::{EventsEnding, tell_events};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -368,13 +370,20 @@ fn options() -> Options {
     }
 }
 
-/// Functions answer with the event that they were given, after a while.
+/// Functions answer with the event that they were given, after a while; events that begin with `"fail` are errors.
 fn compute(env: &Env) -> Compute {
     let dice = env.clone();
     let driver = FakeDriver::new(env.clone(), INIT, move |_, invocation| FakeReply {
         after: Duration::from_millis(dice.random_below(50)),
         output: "working\n".into(),
-        end: FakeEnd::Response(invocation.payload.clone()),
+        end: if invocation.payload.starts_with(b"\"fail") {
+            FakeEnd::Fault(apus_compute::exchange::Fault {
+                error_type: Some("Failure".into()),
+                body: "{}".into(),
+            })
+        } else {
+            FakeEnd::Response(invocation.payload.clone())
+        },
     });
     let limits = PoolLimits {
         environments_max: ENVIRONMENTS_MAX,
