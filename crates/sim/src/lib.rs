@@ -15,4 +15,6 @@ mod value;
 mod world;
 
 pub use history::{History, Tally};
-pub use world::{Cut, CutEnding, Ending, Fault, Plot, Story, World, tell, tell_cut};
+pub use world::{
+    Cut, CutEnding, Ending, EventsEnding, Fault, Plot, Story, World, tell, tell_cut, tell_events,
+};

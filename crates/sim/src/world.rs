@@ -1,6 +1,7 @@
 //! One machine in a world of its own: it is switched on, worked, unplugged and switched on again.
 
 mod cut;
+mod events;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::history::{History, Tally};
 use crate::load::{self, Client, Kind, Work};
 
 pub use cut::{Cut, CutEnding, Plot, tell_cut};
+pub use events::{EventsEnding, tell_events};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -397,13 +399,15 @@ fn options() -> Options {
     }
 }
 
-/// Functions answer with the event that they were given, after a while; with a batch of events they fail at times.
+/// Functions answer with the event that they were given, after a while; with a batch of events they fail at times, and
+/// with an event that begins with `"fail` always.
 fn compute(env: &Env, history: &History) -> Compute {
     let (dice, history) = (env.clone(), history.clone());
     let driver = FakeDriver::new(env.clone(), INIT, move |_, invocation| {
-        let fails = load::note_batch(&history, &invocation.payload) && dice.random_below(FAILS_ONCE_IN) == 0;
-        let end = if fails {
-            FakeEnd::Fault(exchange::Fault { error_type: None, body: "{}".into() })
+        let batch_fails =
+            load::note_batch(&history, &invocation.payload) && dice.random_below(FAILS_ONCE_IN) == 0;
+        let end = if batch_fails || invocation.payload.starts_with(b"\"fail") {
+            FakeEnd::Fault(exchange::Fault { error_type: Some("Failure".into()), body: "{}".into() })
         } else {
             FakeEnd::Response(invocation.payload.clone())
         };

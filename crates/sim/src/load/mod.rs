@@ -18,7 +18,10 @@ use tokio::sync::Notify;
 
 use crate::history::History;
 
-pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
+pub(crate) use functions::{
+    FUNCTIONS, function_key, invoke, list as list_functions, read as read_function,
+    request as function_request,
+};
 pub(crate) use mappings::{check as check_mappings, note_batch, prepare as prepare_mappings};
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
 pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, find_queue, queue_key, receive_all};
@@ -26,7 +29,7 @@ pub(crate) use roles::{POLICY_PREFIX, all_roles, life_key, read_life, read_polic
 pub(crate) use topics::{TOPICS, collect};
 
 /// The role that functions run as.
-const WORKER: &str = "worker";
+pub(crate) const WORKER: &str = "worker";
 /// Longest pause of a client between two calls, in microseconds.
 const PAUSE_MICROS_MAX: u64 = 2_500;
 
