@@ -46,7 +46,6 @@ pub(crate) async fn confirm(sns: Arc<Sns>, attempt: Attempt) -> StepEnd {
     let reason = format!("{}: {}", missed.code, missed.text);
     let after = match missed.repeat {
         Repeat::Soon => Some(PAUSE),
-        Repeat::After(after) => Some(after),
         Repeat::Later => pause(&topic_record, &subscription, attempt.failures + 1),
         Repeat::Never => None,
     };

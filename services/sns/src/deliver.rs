@@ -69,7 +69,7 @@ async fn take(
     let sent = if payload.gives_up {
         Err(Missed::last("Backlog", "too many messages wait for this subscriber".into()))
     } else {
-        delivery.send(sns, attempt, failures).await
+        delivery.send(sns, attempt).await
     };
     let Err(missed) = sent else { return end(sns, payload, topic, StepEnd::Done).await };
     let reason = format!("{}: {}", missed.code, missed.text);
@@ -80,7 +80,6 @@ async fn take(
                 return again(sns, payload, topic, after, reason).await;
             }
         }
-        Repeat::After(after) => return again(sns, payload, topic, after, reason).await,
         Repeat::Never => {}
     }
     warn!(subscription = delivery.arn, message = payload.message, reason, "undeliverable");

@@ -45,7 +45,7 @@ use crate::publishing::{Desk, FifoLanes};
 use crate::signing::Signer;
 use crate::store::{Place, TopicRecord};
 use crate::topic::TopicId;
-use crate::turns::{INVOCATIONS_MAX, POSTS_MAX, Turns};
+use crate::turns::{POSTS_MAX, Turns};
 
 /// As whom SNS calls its targets.
 const PRINCIPAL: &str = "sns.amazonaws.com";
@@ -60,7 +60,6 @@ pub(crate) struct Sns {
     letters: Arc<dyn Letters>,
     signer: Arc<Signer>,
     posts: Turns,
-    invocations: Turns,
     fifo_lanes: FifoLanes,
     /// The URL that subscribers reach the platform at, without a trailing slash.
     base_url: String,
@@ -116,22 +115,10 @@ pub fn service(on: Foundation) -> Service {
     let Foundation { env, store, lease, outbox, endpoints, letters, base_url } = on;
     let signer = Arc::new(Signer::new(env.clone(), store.clone(), base_url.clone()));
     let certificates = Certificates(Arc::clone(&signer));
-    let (posts, invocations) = (Turns::new(POSTS_MAX), Turns::new(INVOCATIONS_MAX));
+    let posts = Turns::new(POSTS_MAX);
     let desk = Desk { store: store.clone(), lease: lease.clone(), outbox: outbox.clone() };
     let fifo_lanes = publishing::fifo_lanes(env.clone(), desk);
-    let sns = Sns {
-        env,
-        store,
-        lease,
-        outbox,
-        endpoints,
-        letters,
-        signer,
-        posts,
-        invocations,
-        fifo_lanes,
-        base_url,
-    };
+    let sns = Sns { env, store, lease, outbox, endpoints, letters, signer, posts, fifo_lanes, base_url };
     Service::of(&SERVICE, sns)
         .operation(add_permission::ACCESS, add_permission::add_permission)
         .operation(confirm_subscription::ACCESS, confirm_subscription::confirm_subscription)

@@ -2,14 +2,12 @@
 //! people as letters that are kept.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use apus_kernel::{Arn, Attempt, Caller, Origin};
 use apus_model_lambda::{InvocationRequest, InvocationType, Invoke};
 use apus_model_sqs::{MessageAttributeValue, SendMessage, SendMessageRequest};
 use apus_schema::{Operation, ServiceError};
 use bytes::Bytes;
-use tracing::warn;
 
 use crate::deliver::Delivery;
 use crate::endpoint::{Carrier, Letter, Post};
@@ -21,11 +19,6 @@ use crate::subscription::Protocol;
 use crate::topic::{TopicId, is_fifo};
 use crate::{PRINCIPAL, Sns};
 
-/// How functions are called. As `Event`, the function's own queue would take over; until Lambda has that, SNS waits for
-/// the answer and repeats what a function fails, as that queue would.
-const INVOCATION: InvocationType = InvocationType::RequestResponse;
-/// When a failed function is asked again, as Lambda does with asynchronous invocations.
-const INVOCATION_PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// The most attributes of a message in a queue: with more, SQS would refuse it.
 const QUEUE_ATTRIBUTES_MAX: usize = 10;
 /// What endpoints are told that nobody chose a content type for.
@@ -40,8 +33,6 @@ pub(crate) enum Repeat {
     Soon,
     /// As the delivery policy says.
     Later,
-    /// After so long.
-    After(Duration),
     Never,
 }
 
@@ -83,8 +74,8 @@ impl From<Failure> for Missed {
 }
 
 impl Delivery {
-    /// Delivers it; so many attempts have failed.
-    pub(crate) async fn send(&self, sns: &Sns, attempt: &Attempt, failures: u32) -> Result<(), Missed> {
+    /// Delivers it.
+    pub(crate) async fn send(&self, sns: &Sns, attempt: &Attempt) -> Result<(), Missed> {
         let notification = self.notification(sns);
         let is_raw = self.subscription.attributes.is_raw;
         match self.subscription.protocol {
@@ -95,7 +86,7 @@ impl Delivery {
             }
             Protocol::Lambda => {
                 let event = notification.event(&self.sign(sns, &notification).await?);
-                self.invoke(sns, attempt, event, failures).await
+                self.invoke(attempt, event).await
             }
             Protocol::Http | Protocol::Https => {
                 let body = self.body(sns, &notification).await?;
@@ -184,25 +175,16 @@ impl Delivery {
         .await
     }
 
-    /// Runs the function: an error of its own is, after so many attempts, its own affair.
-    async fn invoke(&self, sns: &Sns, attempt: &Attempt, event: String, failures: u32) -> Result<(), Missed> {
+    /// Leaves it to the function's own queue: what the function does with it is Lambda's affair from there.
+    async fn invoke(&self, attempt: &Attempt, event: String) -> Result<(), Missed> {
         let function = &self.subscription.endpoint;
         let input = InvocationRequest {
             function_name: function.clone(),
-            invocation_type: Some(INVOCATION),
+            invocation_type: Some(InvocationType::Event),
             payload: Some(Bytes::from(event)),
             ..InvocationRequest::default()
         };
-        let turn = sns.invocations.take(function).ok_or_else(Missed::busy)?;
-        let answer = call::<Invoke>(attempt, &self.topic, function, input).await;
-        turn.answered();
-        let answer = answer?;
-        let Some(error) = answer.function_error else { return Ok(()) };
-        let Some(pause) = INVOCATION_PAUSES.get(failures as usize) else {
-            warn!(subscription = self.arn, error, "the function failed a message for the last time");
-            return Ok(());
-        };
-        Err(Missed { code: "FunctionError".into(), text: error, repeat: Repeat::After(*pause) })
+        call::<Invoke>(attempt, &self.topic, function, input).await.map(|_accepted| ())
     }
 
     async fn post(&self, sns: &Sns, body: String) -> Result<(), Missed> {

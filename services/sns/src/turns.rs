@@ -1,6 +1,5 @@
-//! Turns at endpoints and functions: how many calls may be under way at once, in all and to one of them. An endpoint
-//! that hangs holds its post for seconds, and a function its call for minutes; this keeps what is slow from holding up
-//! what is not.
+//! Turns at endpoints: how many posts may be under way at once, in all and to one of them. An endpoint that hangs holds
+//! its post for seconds; this keeps what is slow from holding up what is not.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use apus_kernel::LANES_MAX;
 
 /// Posts to endpoints under way, in all.
-pub(crate) const POSTS_MAX: usize = LANES_MAX / 2;
-/// Functions that are waited for, in all. What is left of the outbox's lanes stays for queues.
-pub(crate) const INVOCATIONS_MAX: usize = LANES_MAX / 4;
+pub(crate) const POSTS_MAX: usize = LANES_MAX / 4;
 /// Calls under way to one host.
 const HOST_CALLS_MAX: u32 = 16;
 /// Calls under way to a host whose last one got no answer.
@@ -43,7 +40,7 @@ impl Turns {
         Self { most, hosts: Mutex::default() }
     }
 
-    /// A turn at the host of that URL, or at the function of that name; nothing if others have to end theirs first.
+    /// A turn at the host of that URL; nothing if others have to end theirs first.
     pub(crate) fn take(&self, url: &str) -> Option<Turn<'_>> {
         let name = host(url);
         let mut hosts = self.lock();

@@ -294,7 +294,7 @@ fn a_queue_that_is_away_gets_everything_later_and_one_that_is_gone_nothing() {
 }
 
 #[test]
-fn a_function_that_fails_is_asked_three_times() {
+fn a_function_gets_its_event_once_its_queue_takes_it() {
     let mut simulator = Simulator::new(5);
     let env = simulator.env();
     simulator.run(async {
@@ -302,10 +302,11 @@ fn a_function_that_fails_is_asked_three_times() {
         let topic = world.topic("t", &[]).await;
         let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
         world.subscribe(&topic, "lambda", function, &[]).await;
-        world.targets.mood(function, Mood::Fails(1_000));
+        world.targets.mood(function, Mood::Fails(7));
         world.publish(&topic, "m").await;
         world.pass(10_000).await;
-        assert_eq!(world.targets.lock().attempts[function], 3);
+        assert_eq!(world.targets.lock().attempts[function], 8);
+        assert_eq!(world.targets.lock().events.len(), 1);
     });
 }
 

@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::function_name::FunctionId;
 
-/// Events that run at once: three in four places of the outbox.
-const RUNNING_MAX: usize = LANES_MAX / 4 * 3;
+/// Events that run at once: half of the places of the outbox.
+const RUNNING_MAX: usize = LANES_MAX / 2;
 /// Events of one function that run at once: half of those.
 const RUNNING_OF_FUNCTION_MAX: usize = RUNNING_MAX / 2;
 /// How long an event waits for its turn before it leaves its place to others and comes back later.

@@ -9,7 +9,7 @@ use apus_kernel::{
     Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Lease, Origin, Outbox,
     Platform, Region, Service,
 };
-use apus_model_lambda::{InvocationRequest, InvocationResponse, Invoke};
+use apus_model_lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke};
 use apus_model_sns::{CreateTopic, CreateTopicInput, Publish, PublishInput, Subscribe, SubscribeInput};
 use apus_model_sqs::{SendMessage, SendMessageRequest, SendMessageResult};
 use apus_schema::{Common, Operation, ServiceError};
@@ -104,13 +104,13 @@ async fn invoke(
     _context: Context,
     input: InvocationRequest,
 ) -> Result<InvocationResponse, ServiceError> {
-    let failed = targets.attempt(&input.function_name) != Mood::Well;
+    assert_eq!(input.invocation_type, Some(InvocationType::Event), "nobody waits for a function");
+    if targets.attempt(&input.function_name) != Mood::Well {
+        return Err(ServiceError::common(Common::Unavailable, "not today"));
+    }
     let payload = input.payload.unwrap_or_default();
     targets.lock().events.push(String::from_utf8_lossy(&payload).into_owned());
-    Ok(InvocationResponse {
-        function_error: failed.then(|| "Unhandled".into()),
-        ..InvocationResponse::default()
-    })
+    Ok(InvocationResponse { status_code: Some(202), ..InvocationResponse::default() })
 }
 
 impl Endpoints for Targets {
