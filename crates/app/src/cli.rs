@@ -54,9 +54,12 @@ pub(crate) struct Start {
     /// Keep all state in memory: nothing survives the process
     #[arg(long)]
     pub(crate) ephemeral: bool,
-    /// The weakest isolation of functions that will do; below `rootless` nothing is implemented, and nothing runs
+    /// The weakest isolation of functions that will do; the best that this host allows is used
     #[arg(long, value_name = "LEVEL", env = "APUS_ACCEPT_ISOLATION")]
     pub(crate) accept_isolation: Option<Isolation>,
+    /// The secret of the accounts' root keys; `test` on loopback, else one that is made up and printed
+    #[arg(long, value_name = "SECRET", env = "APUS_ROOT_SECRET", hide_env_values = true)]
+    pub(crate) root_secret: Option<String>,
     /// Never give a function more of the processors than its memory buys, even when they are idle
     #[arg(long, env = "APUS_HARD_CPU_LIMITS")]
     pub(crate) hard_cpu_limits: bool,

@@ -17,11 +17,12 @@ pub(crate) fn run() -> ExitCode {
             }
         }
     }
-    let Some(level) = host.best() else {
-        println!("functions cannot be isolated here, and are not run");
-        return ExitCode::FAILURE;
-    };
-    println!("functions are isolated at level `{level}`");
+    let level = host.best();
+    if level < Level::Rootless {
+        println!("functions run here only with --accept-isolation={level}");
+    } else {
+        println!("functions are isolated at level `{level}`");
+    }
     for weaker in host.weaker(level) {
         println!("  weaker: {weaker}");
     }

@@ -53,7 +53,8 @@ impl EndpointServer for SandboxEndpoint {
                 Err(error) => return error!(%error, "the endpoint inside a sandbox could not be served"),
             };
             let base_url = inside.base_url.clone();
-            let listener = Arc::new(Listener { credentials: credentials.clone(), base_url, tls });
+            let listener =
+                Arc::new(Listener { credentials: credentials.clone(), base_url, tls, guests: None });
             let serving = Arc::clone(&inside.gateway).serve(socket, listener, sandbox.ended.clone());
             self.env.spawn("sandbox endpoint", serving);
         };

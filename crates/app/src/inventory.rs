@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
             base_url: String::new(),
             letter_dir: scratch.join("outgoing"),
             inside_tls: None,
+            root_secret: apus_service_sts::DEVELOPMENT_SECRET.into(),
         };
         let services = wiring::inventory(&foundation).await?;
         let services: Vec<String> = services

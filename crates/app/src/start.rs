@@ -10,10 +10,11 @@ use std::time::Duration;
 use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation, InsideTls};
 use apus_authority::Authority;
-use apus_compute::{Compute, ComputeConfig, EGRESS_RULES_MAX, ENDPOINT_NAMES, EgressRules, Level};
+use apus_compute::{Compute, ComputeConfig, EGRESS_RULES_MAX, ENDPOINT_NAMES, EgressRules, Guests, Level};
 use apus_env::Env;
 use apus_gateway::Listener;
 use apus_service_lambda::LambdaConfig;
+use apus_service_sts::DEVELOPMENT_SECRET;
 use apus_store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,11 +54,16 @@ async fn serve(options: Start) -> Result<(), String> {
     let place = Place::of(&options)?;
     let foundation = foundation(&env, &options, &place, &public_url, address.port())?;
     let sweep = Sweep::begin(&foundation.store).await.map_err(|error| error.to_string())?;
-    let level = foundation.compute.level();
+    let (level, guests) = (foundation.compute.level(), foundation.compute.guests());
+    let secret = shown_secret(&options, &foundation.root_secret);
     let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
 
-    let listener =
-        Listener { credentials: instance.development.clone(), base_url: base_url.clone(), tls: None };
+    let listener = Listener {
+        credentials: instance.development.clone(),
+        base_url: base_url.clone(),
+        tls: None,
+        guests: guest_rule(guests, &instance, &base_url),
+    };
     let (stop, stopping) = watch::channel(false);
     let serving =
         env.spawn("listener", Arc::clone(&instance.gateway).serve(socket, Arc::new(listener), stopping));
@@ -77,7 +83,7 @@ async fn serve(options: Start) -> Result<(), String> {
         Some(_) => format!(", listening on {}", PublicUrl::of(address)),
         None => String::new(),
     };
-    println!("apus is ready at {base_url}{listening} ({place}{isolation}{warning})");
+    println!("apus is ready at {base_url}{listening} ({place}{isolation}{warning}{secret})");
 
     told.stop().await;
     info!("stopping");
@@ -119,20 +125,57 @@ fn foundation(
         endpoint_names: names.clone(),
         endpoint_address: inside.address,
         trusted_certificates: Some(authority.certificate_pem().to_owned()),
-        egress: egress(options)?,
+        egress: egress(options, accepted)?,
         ..ComputeConfig::new(run_dir, inside.port)
     };
     let tls = Arc::new(authority).server(names).map_err(|error| error.to_string())?;
     let compute = Compute::new(env.clone(), config).map_err(|error| error.to_string())?;
+    let guests = compute.guests();
     Ok(Foundation {
         env: env.clone(),
         store,
         compute,
         lambda: LambdaConfig::new(place.dir().join("code"), inside.url),
         iam: options.iam.into(),
+        root_secret: root_secret(env, options, &guests),
         base_url: public_url.to_string(),
         letter_dir: place.dir().join("outgoing"),
         inside_tls: Some(InsideTls { config: tls, at_endpoint: inside.secure }),
+    })
+}
+
+/// The secret of the root keys: the well-known one only where neither functions nor others can use it.
+fn root_secret(env: &Env, options: &Start, guests: &Guests) -> String {
+    match &options.root_secret {
+        Some(chosen) => chosen.clone(),
+        None if options.bind.is_loopback() && *guests != Guests::Indistinct => DEVELOPMENT_SECRET.into(),
+        None => env.uuid_v4(),
+    }
+}
+
+/// Tells people a secret that they did not choose and cannot know.
+fn shown_secret(options: &Start, secret: &str) -> String {
+    if options.root_secret.is_some() || secret == DEVELOPMENT_SECRET {
+        return String::new();
+    }
+    format!("; root key: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY={secret}, or choose with --root-secret")
+}
+
+/// Functions that share the host's network are believed as much as inside a sandbox: sessions of roles.
+fn guest_rule(guests: Guests, instance: &wiring::Instance, base_url: &str) -> Option<apus_gateway::Guests> {
+    if guests == Guests::Apart {
+        return None;
+    }
+    let listener = Listener {
+        credentials: Arc::new(instance.sessions.clone()),
+        base_url: base_url.to_owned(),
+        tls: None,
+        guests: None,
+    };
+    // Where nobody can tell, the secret is what they do not know.
+    (guests != Guests::Indistinct).then(|| apus_gateway::Guests {
+        includes: Box::new(move |own, peer| guests.is_guest(own, peer)),
+        listener: Arc::new(listener),
     })
 }
 
@@ -147,10 +190,24 @@ fn isolation(level: Level) -> String {
 }
 
 /// Where functions may connect to.
-fn egress(options: &Start) -> Result<Option<EgressRules>, String> {
+fn egress(options: &Start, accepted: Level) -> Result<Option<EgressRules>, String> {
     let rules = EgressRules { allow: options.egress_allow.clone(), deny: options.egress_deny.clone() };
     if rules.allow.len().max(rules.deny.len()) > EGRESS_RULES_MAX {
         return Err(format!("there are more than {EGRESS_RULES_MAX} rules for egress; write wider ranges"));
+    }
+    let host = apus_compute::probe();
+    if let Ok(level @ (Level::Container | Level::None)) = host.accept(accepted) {
+        // The host's network is theirs, whatever rules say.
+        return match options.egress {
+            Some(Egress::Off) if host.can_refuse_egress(level) => Ok(None),
+            Some(Egress::Off) => Err(format!(
+                "--egress off cannot be kept at isolation level `{level}` here: it needs landlock of version 4"
+            )),
+            _ if !rules.deny.is_empty() => {
+                Err(format!("--egress-deny cannot be kept at isolation level `{level}`: functions share the host's network"))
+            }
+            _ => Ok(Some(rules)),
+        };
     }
     match (options.egress, apus_compute::can_leave()) {
         (Some(Egress::Off), _) => Ok(None),

@@ -30,6 +30,8 @@ pub struct Foundation {
     pub lambda: LambdaConfig,
     /// Whether permissions are enforced.
     pub iam: Mode,
+    /// The secret of the accounts' root keys.
+    pub root_secret: String,
     /// The URL that clients and functions reach the instance at, without a trailing slash.
     pub base_url: String,
     /// Where mails and text messages are kept for people to read.
@@ -55,6 +57,8 @@ pub struct Instance {
     pub platform: Platform,
     /// Whom a development listener believes.
     pub development: Arc<DevelopmentCredentials>,
+    /// Whom a listener believes that functions reach.
+    pub sessions: SessionCredentials,
     /// What is to be called later.
     pub outbox: Outbox,
     compute: Compute,
@@ -75,7 +79,7 @@ pub async fn start_under(
     let lease = hold(lease);
     let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
     let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
-    let Foundation { env, store, compute, iam, base_url, inside_tls, .. } = foundation;
+    let Foundation { env, store, compute, iam, base_url, inside_tls, root_secret, .. } = foundation;
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
@@ -88,8 +92,8 @@ pub async fn start_under(
         base_url,
         tls: inside_tls,
     });
-    let development = Arc::new(DevelopmentCredentials::new(sessions));
-    Ok(Instance { gateway, platform, development, outbox, compute, store })
+    let development = Arc::new(DevelopmentCredentials::new(sessions.clone(), root_secret));
+    Ok(Instance { gateway, platform, development, sessions, outbox, compute, store })
 }
 
 impl Instance {

@@ -48,6 +48,7 @@ impl InProcess {
             base_url,
             letter_dir: dir.join("outgoing"),
             inside_tls: None,
+            root_secret: "test".into(),
         };
         let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;
         Ok(Self { instance, store })

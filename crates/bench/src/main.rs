@@ -77,7 +77,7 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
     println!(
         "{} cores, isolation `{}`, load average {}, files in {}",
         std::thread::available_parallelism().map_or(0, usize::from),
-        host.level(),
+        host.best(),
         load_average(),
         scratch.path().display()
     );

@@ -65,11 +65,18 @@ struct Waiting {
 impl Compute {
     /// Starts the driver that this host allows. Must be called within a tokio runtime.
     #[cfg(target_os = "linux")]
-    pub fn new(env: Env, config: ComputeConfig) -> Result<Self, crate::driver::StartError> {
+    pub fn new(env: Env, mut config: ComputeConfig) -> Result<Self, crate::driver::StartError> {
         use crate::driver::StartError;
-        use crate::driver::namespaces::{NamespaceConfig, NamespaceDriver};
+        use crate::driver::namespaces::{
+            NamespaceConfig, NamespaceDriver, UID_BASE, first_user, is_open_to_others, may_choose_users,
+        };
 
-        let level = crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
+        let possible = crate::probe().accept(config.accept_isolation).map_err(StartError::Host)?;
+        let level = config.isolation_max.map_or(possible, |most| most.min(possible));
+        if !level.has_namespaces() && may_choose_users() {
+            // Where a file system is not arranged for functions, their users must reach what they run on.
+            config.interpreters.directories.retain(|directory| is_open_to_others(directory));
+        }
         let prepared =
             HostRoot::prepare(&config.run_dir.join("base"), config.trusted_certificates.as_deref());
         let root = prepared
@@ -78,7 +85,8 @@ impl Compute {
             env.clone(),
             NamespaceConfig {
                 spawner_program: config.spawner_program.clone(),
-                rootless: level == Level::Rootless,
+                uid_base: if level.has_namespaces() { UID_BASE } else { first_user(config.environments_max) },
+                level,
                 hard_cpu_limits: config.hard_cpu_limits,
                 platform_ports: config.platform_ports.clone(),
                 names: config.endpoint_names.clone(),
@@ -114,6 +122,23 @@ impl Compute {
         });
         inner.env.spawn("environment reaper", reap(inner.clone()));
         Self { inner }
+    }
+
+    /// How functions are told from others who connect to this host's listeners.
+    #[cfg(target_os = "linux")]
+    pub fn guests(&self) -> crate::Guests {
+        use crate::Guests;
+        use crate::driver::namespaces::{first_user, may_choose_users};
+
+        let most = self.inner.host.as_ref().map_or(0, |host| host.config.environments_max);
+        match self.level() {
+            Level::Full | Level::Rootless => Guests::Apart,
+            Level::Container | Level::None if may_choose_users() => {
+                let first = first_user(most);
+                Guests::Users(first..first.saturating_add(most))
+            }
+            Level::Container | Level::None => Guests::Indistinct,
+        }
     }
 
     /// The isolation that functions get.
@@ -339,6 +364,7 @@ impl Inner {
             cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
             processes_max: PROCESSES_MAX,
             egress: spec.egress == Egress::AsConfigured,
+            host_ports: Vec::new(),
         };
         Ok(Blueprint { spec, sandbox, entrypoint_fault, log, notes, reason })
     }

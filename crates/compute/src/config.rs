@@ -22,6 +22,8 @@ pub struct ComputeConfig {
     pub run_dir: PathBuf,
     /// The weakest isolation that will do.
     pub accept_isolation: Level,
+    /// The strongest isolation that is used, where the host allows more: for trying what others will have.
+    pub isolation_max: Option<Level>,
     /// Whether a function never has more of the processors than its memory buys, even when they are idle.
     pub hard_cpu_limits: bool,
     /// The program that starts as the spawner: it calls [`crate::spawner_main`] first thing.
@@ -59,6 +61,7 @@ impl ComputeConfig {
         Self {
             run_dir: run_dir.into(),
             accept_isolation: Level::Rootless,
+            isolation_max: None,
             hard_cpu_limits: false,
             spawner_program: "/proc/self/exe".into(),
             endpoint_port,

@@ -15,6 +15,8 @@ pub mod exchange;
 mod host_root;
 mod invoke;
 mod output;
+#[cfg(target_os = "linux")]
+mod peers;
 pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
@@ -35,6 +37,8 @@ pub use egress::rules::{
 };
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
+#[cfg(target_os = "linux")]
+pub use peers::Guests;
 pub use pool::rules::{ColdReason, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};

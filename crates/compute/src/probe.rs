@@ -13,6 +13,8 @@ pub struct Fact {
     pub needed_by: &'static [Level],
     /// What is weaker without it, at the levels that can.
     pub weaker: &'static str,
+    /// The levels at which that is so.
+    pub weaker_at: &'static [Level],
 }
 
 /// Why something is not there.
@@ -31,18 +33,16 @@ pub struct Capabilities {
     pub facts: Vec<Fact>,
 }
 
-/// The levels that there is a driver for. The others are refused: without namespaces Apus runs no function.
-const IMPLEMENTED: [Level; 2] = [Level::Full, Level::Rootless];
+/// The best first.
+const LEVELS: [Level; 4] = [Level::Full, Level::Rootless, Level::Container, Level::None];
+/// What is weaker without namespaces, whatever the host has.
+const SHARED: &str = "functions see this host's programs, processes and network, and connect to anything that listens; /tmp is \
+                      everybody's, and neither memory nor processors are shared out";
 
 impl Capabilities {
-    /// The best level that this host allows; `none` if it allows none at which functions are run.
-    pub fn level(&self) -> Level {
-        self.best().unwrap_or(Level::None)
-    }
-
-    /// The best level that this host allows, if it allows any that is implemented.
-    pub fn best(&self) -> Option<Level> {
-        IMPLEMENTED.into_iter().find(|level| self.lacks(*level).is_empty())
+    /// The best level that this host allows; `none` is always possible.
+    pub fn best(&self) -> Level {
+        LEVELS.into_iter().find(|level| self.lacks(*level).is_empty()).unwrap_or(Level::None)
     }
 
     /// What a level needs and this host lacks, each with its remedy.
@@ -59,27 +59,32 @@ impl Capabilities {
     /// What is weaker than it could be when functions run at a level, for people.
     pub fn weaker(&self, level: Level) -> Vec<&'static str> {
         let lacking = self.facts.iter().filter(|fact| fact.state.is_err());
-        lacking.filter(|fact| !fact.needed_by.contains(&level)).map(|fact| fact.weaker).collect()
+        // Where nothing is apart, what would be apart with less is no news.
+        let told = lacking.filter(|fact| fact.weaker_at.contains(&level));
+        let shared = (!level.has_namespaces()).then_some(SHARED);
+        shared.into_iter().chain(told.map(|fact| fact.weaker)).collect()
+    }
+
+    /// Whether functions without a network of their own can be kept from connecting to others.
+    #[cfg(target_os = "linux")]
+    pub fn can_refuse_egress(&self, level: Level) -> bool {
+        const NETWORKS_SINCE: u32 = 4;
+        level == Level::Container
+            && crate::driver::namespaces::landlock_version().is_some_and(|version| version >= NETWORKS_SINCE)
     }
 
     /// The best level that is allowed, unless it is weaker than the weakest that will do; or why not.
     pub fn accept(&self, weakest: Level) -> Result<Level, String> {
-        if let Some(level) = self.best().filter(|level| *level >= weakest) {
-            return Ok(level);
+        let best = self.best();
+        if best >= weakest {
+            return Ok(best);
         }
-        let lacks = |level| format!("level `{level}` is not possible here. {}", self.lacks(level).join(". "));
-        Err(match (weakest, self.best()) {
-            (Level::Full, Some(best)) => format!(
-                "{}. level `{best}` is possible: allow it with --accept-isolation={best}",
-                lacks(Level::Full)
-            ),
-            (Level::Full, None) => lacks(Level::Full),
-            (Level::Rootless, _) => lacks(Level::Rootless),
-            (Level::Container | Level::None, _) => format!(
-                "isolation level `{weakest}` is not implemented: without namespaces no function is run. {}",
-                lacks(Level::Rootless)
-            ),
-        })
+        let weaker = self.weaker(best).join("; ");
+        Err(format!(
+            "isolation level `{weakest}` is not possible here. {}. level `{best}` is possible: allow it with \
+             --accept-isolation={best}, and know that {weaker}",
+            self.lacks(weakest).join(". ")
+        ))
     }
 }
 
@@ -87,7 +92,17 @@ impl Capabilities {
 #[cfg(target_os = "linux")]
 pub fn probe() -> Capabilities {
     const BOTH: &[Level] = &[Level::Full, Level::Rootless];
-    let fact = |name, state, needed_by, weaker| Fact { name, state, needed_by, weaker };
+    let fact = |name, state, needed_by: &'static [Level], weaker| {
+        let weaker_at: &[Level] = match name {
+            "users of their own" => &[Level::Container, Level::None],
+            "seccomp" => &[Level::None],
+            "landlock" => &[Level::Full, Level::Rootless, Level::None],
+            _ if needed_by == BOTH => &[],
+            _ if needed_by.is_empty() => BOTH,
+            _ => &[Level::Rootless],
+        };
+        Fact { name, state, needed_by, weaker, weaker_at }
+    };
     let root = root();
     let groups = if root.is_ok() { control_groups() } else { delegated_control_groups() };
     let facts = vec![
@@ -98,7 +113,7 @@ pub fn probe() -> Capabilities {
             "on the host every function is the user of the platform, who is the same for all",
         ),
         fact("namespaces", namespaces(), BOTH, ""),
-        fact("user namespaces", user_namespaces(), BOTH, ""),
+        fact("user namespaces", user_namespaces().and_then(|how| tried().map(|()| how)), BOTH, ""),
         fact(
             "control groups",
             groups,
@@ -111,8 +126,24 @@ pub fn probe() -> Capabilities {
             &[],
             "what a function writes to /tmp counts towards its memory",
         ),
-        fact("seccomp", seccomp(), BOTH, ""),
-        fact("landlock", landlock(), &[], "files are guarded by mounts alone, without a second fence"),
+        fact(
+            "seccomp",
+            seccomp(),
+            &[Level::Full, Level::Rootless, Level::Container],
+            "every system call is open to functions",
+        ),
+        fact(
+            "landlock",
+            landlock(),
+            &[Level::Container],
+            "files are guarded by mounts alone, or by nothing but their modes where there are none",
+        ),
+        fact(
+            "users of their own",
+            users(),
+            &[],
+            "functions are the platform's own user: each can end and read the others, and speak for them to the platform",
+        ),
         fact("egress", can_leave(), &[], "functions reach nothing outside"),
     ];
     Capabilities { facts }
@@ -189,6 +220,29 @@ fn user_namespaces() -> Result<String, Lack> {
         }
     }
     Ok("one for each function".into())
+}
+
+/// Makes namespaces in a process of its own: what forbids them in a container is written nowhere.
+#[cfg(target_os = "linux")]
+fn tried() -> Result<(), Lack> {
+    use crate::driver::namespaces::try_namespaces;
+
+    const REMEDY: &str = "run outside of a container, or let it: docker run --privileged, or --security-opt seccomp=unconfined \
+                          --security-opt apparmor=unconfined --security-opt systempaths=unconfined";
+    try_namespaces(root().is_ok()).or_else(|error| lack(format!("they cannot be made: {error}"), REMEDY))
+}
+
+/// Whether functions can be users of their own where they share this host.
+#[cfg(target_os = "linux")]
+fn users() -> Result<String, Lack> {
+    if crate::driver::namespaces::may_choose_users() {
+        Ok("one for each function, even without namespaces".into())
+    } else {
+        lack(
+            "this process may not choose its user",
+            "run as root, with the capabilities setuid, setgid, kill and chown",
+        )
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -291,14 +345,26 @@ mod tests {
     }
 
     #[test]
-    fn without_namespaces_nothing_runs_whatever_is_accepted() {
-        let bare = host(&["user namespaces"]);
-        assert_eq!((bare.best(), bare.level()), (None, Level::None));
-        for weakest in [Level::Full, Level::Rootless, Level::Container, Level::None] {
-            let why = bare.accept(weakest).expect_err("there is no driver");
-            assert!(why.contains("user namespaces: it is not; get it"), "{why}");
-            let unimplemented = why.contains("is not implemented: without namespaces no function is run");
-            assert_eq!(unimplemented, weakest < Level::Rootless, "{why}");
+    fn without_namespaces_nothing_runs_unless_that_is_accepted() {
+        for (lacking, best, weaker) in [
+            (&["user namespaces"][..], Level::Container, 1),
+            (&["user namespaces", "users of their own"], Level::Container, 2),
+            (&["user namespaces", "landlock"], Level::None, 2),
+            (
+                &["user namespaces", "root privileges", "egress", "seccomp", "users of their own"],
+                Level::None,
+                3,
+            ),
+        ] {
+            let host = host(lacking);
+            assert_eq!((host.best(), host.accept(best)), (best, Ok(best)));
+            assert_eq!(host.weaker(best).len(), weaker, "{:?}", host.weaker(best));
+            assert!(host.weaker(best)[0].contains("network"));
+            for weakest in [Level::Rootless, Level::Full] {
+                let why = host.accept(weakest).expect_err("it is weaker");
+                assert!(why.contains("user namespaces: it is not; get it"), "{why}");
+                assert!(why.contains(&format!("--accept-isolation={best}")), "{why}");
+            }
         }
     }
 }

@@ -32,13 +32,29 @@ const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
 type Reply = Response<Full<Bytes>>;
 
-/// Serves one environment until it ends.
-pub(crate) async fn serve(env: Env, listener: TcpListener, exchange: Arc<Exchange>) {
+/// Whether a connection was opened by that user.
+#[cfg(target_os = "linux")]
+fn is_of(stream: &tokio::net::TcpStream, user: Option<u32>) -> bool {
+    let Some(user) = user else { return true };
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(own), Ok(peer)) => crate::peers::peer(own, peer) == crate::peers::Peer::User(user),
+        _ => false,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of(_stream: &tokio::net::TcpStream, user: Option<u32>) -> bool {
+    user.is_none()
+}
+
+/// Serves one environment until it ends. Where others reach the listener too, only processes of `user` are served.
+pub(crate) async fn serve(env: Env, listener: TcpListener, exchange: Arc<Exchange>, user: Option<u32>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if !is_of(&stream, user) => continue,
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!("a sandbox's runtime cannot connect: {error}");

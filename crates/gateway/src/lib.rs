@@ -11,6 +11,7 @@ mod identity;
 mod payload;
 mod server;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use apus_kernel::{Credentials, Platform};
@@ -28,6 +29,16 @@ pub struct Listener {
     pub base_url: String,
     /// Requests arrive over TLS, spoken so.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Who among those who connect is believed less.
+    pub guests: Option<Guests>,
+}
+
+/// Those who connect to a listener and are believed less than others: functions that share the host's network.
+pub struct Guests {
+    /// Whether a connection is one of theirs: by our address, and by theirs.
+    pub includes: Box<dyn Fn(SocketAddr, SocketAddr) -> bool + Send + Sync>,
+    /// The listener that they find instead.
+    pub listener: Arc<Listener>,
 }
 
 impl Listener {

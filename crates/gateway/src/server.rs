@@ -44,13 +44,9 @@ impl Gateway {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection = serve_connection(
-                        Arc::clone(&self),
-                        stream,
-                        peer,
-                        Arc::clone(&listener),
-                        stop.clone(),
-                    );
+                    let listener = found(&listener, &stream, peer);
+                    let connection =
+                        serve_connection(Arc::clone(&self), stream, peer, listener, stop.clone());
                     env.spawn("connection", async move {
                         connection.await;
                         drop(place);
@@ -64,6 +60,17 @@ impl Gateway {
         }
         // Every place back means that every connection has ended.
         let _ended = places.acquire_many(CONNECTIONS_MAX as u32).await;
+    }
+}
+
+/// The listener that a connection finds.
+fn found(listener: &Arc<Listener>, stream: &TcpStream, peer: SocketAddr) -> Arc<Listener> {
+    match &listener.guests {
+        // Of whom nothing is known, the least is believed.
+        Some(guests) if stream.local_addr().map_or(true, |own| (guests.includes)(own, peer)) => {
+            Arc::clone(&guests.listener)
+        }
+        _ => Arc::clone(listener),
     }
 }
 

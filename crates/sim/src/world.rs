@@ -180,6 +180,7 @@ impl World {
             base_url: BASE_URL.to_owned(),
             letter_dir: self.scratch.code_dir().join("outgoing"),
             inside_tls: None,
+            root_secret: "test".into(),
         };
         match self.simulator.run(wiring::start_under(foundation, hold)) {
             Ok(instance) => self.instances.push(instance),

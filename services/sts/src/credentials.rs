@@ -119,7 +119,7 @@ mod tests {
         let env = simulator.env();
         let key = InstanceKey::from_bytes([1; 32]);
         let sessions = SessionCredentials::new(&key, env.clone());
-        let public = DevelopmentCredentials::new(sessions.clone());
+        let public = DevelopmentCredentials::new(sessions.clone(), crate::DEVELOPMENT_SECRET);
         let (mine, other) = ("ASIAQRSTUVWXYZ234567", "ASIAAAAAAAAAAAAAAAAA");
         let sandbox = EnvironmentCredentials::new(sessions.clone(), mine);
         let (token, others) = (issue(&key, mine, env.now()), issue(&key, other, env.now()));

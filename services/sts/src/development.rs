@@ -1,5 +1,5 @@
-//! The root keys of a development instance. They guard nothing and exist on no other kind of instance:
-//! only a loopback listener may hold them, which is the wiring's business.
+//! The root keys of a development instance. With the well-known secret they guard nothing: only a loopback listener may
+//! hold them, and only where functions do not reach it, which is the wiring's business.
 
 use apus_kernel::{AccountId, BoxFuture, Credential, CredentialError, Credentials, Principal};
 
@@ -7,19 +7,20 @@ use crate::SessionCredentials;
 
 /// The access key of account 000000000000's root.
 const ACCESS_KEY: &str = "test";
-/// The secret of every development root key.
-const SECRET: &str = "test";
+/// The well-known secret of every development root key.
+pub const DEVELOPMENT_SECRET: &str = "test";
 
 /// Accepts `test` as the root of account 000000000000, any twelve digits as the root of that account, both
-/// with the secret `test`; and sessions of roles.
+/// with one secret; and sessions of roles.
 pub struct DevelopmentCredentials {
     sessions: SessionCredentials,
+    secret: String,
 }
 
 impl DevelopmentCredentials {
-    /// Root keys, and these sessions.
-    pub fn new(sessions: SessionCredentials) -> Self {
-        Self { sessions }
+    /// Root keys with that secret, and these sessions.
+    pub fn new(sessions: SessionCredentials, secret: impl Into<String>) -> Self {
+        Self { sessions, secret: secret.into() }
     }
 }
 
@@ -36,7 +37,7 @@ impl Credentials for DevelopmentCredentials {
             // A lasting key has no token; one that comes along belongs to other credentials.
             Some(_) => Err(CredentialError::InvalidToken),
             None => Ok(Credential {
-                secret: SECRET.into(),
+                secret: self.secret.clone(),
                 principal: Principal::Root(account),
                 account,
                 session_policy: None,

@@ -18,7 +18,7 @@ use apus_kernel::Service;
 use apus_model_sts::SERVICE;
 
 pub use credentials::{EnvironmentCredentials, SessionCredentials};
-pub use development::DevelopmentCredentials;
+pub use development::{DEVELOPMENT_SECRET, DevelopmentCredentials};
 pub use instance_key::InstanceKey;
 
 use operations::{assume_role, get_caller_identity};

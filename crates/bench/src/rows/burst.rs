@@ -83,7 +83,7 @@ async fn one(
     shares.push(share);
     let mut rate = Figures::new("/s");
     rate.push(count as f64 / entered.percentile(100) * 1e3);
-    let isolation = apus_compute::probe().level();
+    let isolation = apus_compute::probe().best();
     let mut high = Figures::new("ms");
     high.push(entered.percentile(99));
     let burst = format!("burst from 0 to {count} environments, {name}, {mb} MB, isolation {isolation}");

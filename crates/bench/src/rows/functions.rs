@@ -84,7 +84,7 @@ pub(crate) async fn warm(env: &Env, options: &Options, dir: &Path) -> Result<Vec
 
     let [native_small, native_large, small, large, relay, relay_python] = figures;
     let [throughput_native, throughput_python, throughput_bare] = throughputs;
-    let isolation = apus_compute::probe().level();
+    let isolation = apus_compute::probe().best();
     let what = |kind: &str, mb: u32| format!("warm invoke, {kind}, {mb} MB, isolation {isolation}");
     let interpreted = format!("{} hello", python.runtime());
     let bare_is = "bare relay, native worker";
@@ -178,7 +178,7 @@ pub(crate) async fn cold(env: &Env, options: &Options, dir: &Path) -> Result<Vec
     }
     instance.stop(env).await;
 
-    let isolation = apus_compute::probe().level();
+    let isolation = apus_compute::probe().best();
     let [[native_small, native_large], [python_small, python_large]] = here;
     let [[native_request, native_response], [python_request, python_response]] = plain;
     let what = |kind: &str, mb: u32| format!("cold invoke, {kind}, {mb} MB, isolation {isolation}");

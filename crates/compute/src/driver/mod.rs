@@ -103,6 +103,9 @@ pub struct SandboxSpec {
     /// Whether it has a way out, if the driver has one.
     #[n(7)]
     pub egress: bool,
+    /// Ports of the host that it may connect to without a way out, if it has no network of its own.
+    #[n(8)]
+    pub host_ports: Vec<u16>,
 }
 
 /// How a sandbox ended.
@@ -139,16 +142,28 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// How well a driver isolates, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Level {
     /// A plain process of the platform's own user.
+    #[n(0)]
     None,
-    /// Inside a container that gives no namespaces of its own.
+    /// Inside a container that gives no namespaces of its own: rules for files and system calls.
+    #[n(1)]
     Container,
     /// Namespaces made without privilege.
+    #[n(2)]
     Rootless,
     /// Namespaces, control groups and a user of its own.
+    #[n(3)]
     Full,
+}
+
+impl Level {
+    /// Whether a function has file systems, processes and a network of its own.
+    pub fn has_namespaces(self) -> bool {
+        self >= Self::Rootless
+    }
 }
 
 impl fmt::Display for Level {

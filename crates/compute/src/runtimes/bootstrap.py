@@ -231,7 +231,9 @@ def prepare(environ):
     sys.meta_path.insert(0, LoggingHook)
     task = environ.get("LAMBDA_TASK_ROOT", "/var/task")
     packages = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-    first = [task, f"/opt/python/{packages}", "/opt/python"]
+    # Where layers are is the platform's to say; functions see no arguments.
+    layers = sys.argv.pop() if len(sys.argv) > 1 else "/opt"
+    first = [task, f"{layers}/python/{packages}", f"{layers}/python"]
     # What the script's directory and the variables put in front stays in front of the standard library.
     own = sys.path.pop(0)
     sys.path[:] = first + sys.path + [own + "/site-packages"]

@@ -47,6 +47,7 @@ fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, Plan
             "-S".into(),
             "-B".into(),
             "/var/runtime/bootstrap.py".into(),
+            "/opt".into(),
         ],
         variables: vec![("PYTHONPATH".into(), "/var/runtime".into())],
         note,

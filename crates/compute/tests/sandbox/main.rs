@@ -15,6 +15,7 @@ mod nodejs;
 mod provided;
 mod rig;
 mod rootless;
+mod shared;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -44,6 +45,7 @@ fn main() {
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());
     trials.extend(rootless::trials());
+    trials.extend(shared::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Rootless) {
         eprintln!("\n*** SKIPPED: no test of real sandboxes runs here: {why} ***\n");
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -4,29 +4,29 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr,
 };
 use libc::sock_filter;
-use rustix::process::{Pid, Resource, Rlimit, Signal as ProcessSignal};
+use rustix::process::{Pid, Resource, Rlimit, Signal as ProcessSignal, WaitId, WaitIdOptions};
 use rustix::thread::UnshareFlags;
 
 use super::cgroups::Entrance;
 use super::message::Signal;
 use super::mounts::{self, Step, at};
 use super::network::{self, Network};
-use super::{architecture, identity, interface, packet, seccomp};
-use crate::driver::SandboxSpec;
+use super::{architecture, identity, interface, packet, seccomp, supervisor};
+use crate::driver::{Level, SandboxSpec};
 
 /// Open files of a sandbox's program, as on AWS.
 const OPEN_FILES_MAX: u64 = 1024;
 /// Wider than the binding's type.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The exit status of a first process that could not finish its work; nobody reads it.
-const STATUS_FAILED: i32 = 70;
+pub(super) const STATUS_FAILED: i32 = 70;
 
 /// Everything that the spawner hands to a new sandbox.
 pub(super) struct Birth<'a> {
@@ -37,7 +37,11 @@ pub(super) struct Birth<'a> {
     pub(super) scratch: Option<BorrowedFd<'a>>,
     pub(super) root_mount_point: &'a str,
     pub(super) filter: &'a [sock_filter],
-    pub(super) network: Network,
+    /// A network of its own, if sandboxes have them.
+    pub(super) network: Option<Network>,
+    /// The ports of the platform on the network that it shares otherwise.
+    pub(super) ports: &'a [u16],
+    pub(super) level: Level,
     pub(super) entrance: Entrance,
     /// To the platform.
     pub(super) control: OwnedFd,
@@ -52,14 +56,19 @@ pub(super) struct Birth<'a> {
 /// Clones this process into new namespaces. In the parent: the child's process and a descriptor of it.
 /// The child runs [`Birth`] to its end.
 pub(super) fn bear(birth: &Birth<'_>) -> io::Result<(Pid, OwnedFd)> {
-    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let namespaces = if birth.level.has_namespaces() {
+        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS
+    } else {
+        0
+    };
     let into = match &birth.entrance {
         Entrance::Born(group) => Some(group.as_raw_fd()),
         Entrance::Walks(_) | Entrance::None => None,
     };
     match clone(namespaces, into)? {
         Some(born) => Ok(born),
-        None => live(birth),
+        None if birth.level.has_namespaces() => live(birth),
+        None => supervisor::live(birth, birth.level),
     }
 }
 
@@ -80,12 +89,53 @@ fn clone(namespaces: i32, group: Option<RawFd>) -> io::Result<Option<(Pid, Owned
     let pid = unsafe {
         libc::syscall(libc::SYS_clone3, &raw const arguments, std::mem::size_of::<libc::clone_args>())
     };
+    let pid = if pid < 0 && group.is_none() && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+        // What forbids namespaces in containers cannot look into the arguments of the newer call, and denies that it is.
+        let flags = i64::from(namespaces | libc::CLONE_PIDFD | libc::SIGCHLD);
+        // SAFETY: as above; the kernel stores the descriptor where the newer call would.
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut descriptor, 0, 0) }
+    } else {
+        pid
+    };
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
     let Some(pid) = Pid::from_raw(pid as i32) else { return Ok(None) };
     // SAFETY: the kernel has just stored a new descriptor there, which nobody else owns.
     Ok(Some((pid, unsafe { OwnedFd::from_raw_fd(descriptor) })))
+}
+
+/// Whether this host makes the namespaces of a sandbox, with their mounts: tries it in a process of its own.
+pub(crate) fn try_namespaces(is_root: bool) -> io::Result<()> {
+    let user = if is_root { 0 } else { libc::CLONE_NEWUSER };
+    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let Some((_, process)) = clone(user | namespaces | libc::CLONE_NEWNET, None)? else {
+        // The child of a process that may have threads: it makes system calls only.
+        exit(try_mounts());
+    };
+    let ended = loop {
+        match rustix::process::waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED) {
+            Err(rustix::io::Errno::INTR) => {}
+            ended => break ended?,
+        }
+    };
+    match ended.and_then(|status| status.exit_status()) {
+        Some(0) => Ok(()),
+        Some(number) => Err(io::Error::from_raw_os_error(number)),
+        None => Err(io::Error::other("the kernel ended the process that tried")),
+    }
+}
+
+/// The number of the kernel's error, if any. Neither allocates nor locks.
+fn try_mounts() -> i32 {
+    let private = libc::MS_PRIVATE | libc::MS_REC;
+    let none = std::ptr::null();
+    // SAFETY: the strings are terminated and live as long as the program; the call takes no data.
+    let made = unsafe {
+        libc::mount(none, c"/".as_ptr(), none, private, std::ptr::null()) == 0
+            && libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), 0, std::ptr::null()) == 0
+    };
+    if made { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(STATUS_FAILED) }
 }
 
 fn live(birth: &Birth<'_>) -> ! {
@@ -96,7 +146,7 @@ fn live(birth: &Birth<'_>) -> ! {
         Ok(program) => program,
         Err((why, entrypoint)) => fail(birth, why, entrypoint),
     };
-    let outlets = birth.network.outlets();
+    let outlets = birth.network.as_ref().map(Network::outlets).unwrap_or_default();
     if packet::send(&birth.control, &Signal::Ready, &outlets).is_err() {
         exit(STATUS_FAILED);
     }
@@ -131,7 +181,7 @@ fn begin_program(birth: &Birth<'_>) -> Result<Pid, (String, bool)> {
     if length == 0 { Ok(pid) } else { Err((String::from_utf8_lossy(&why[..length]).into_owned(), true)) }
 }
 
-fn fail(birth: &Birth<'_>, why: String, entrypoint: bool) -> ! {
+pub(super) fn fail(birth: &Birth<'_>, why: String, entrypoint: bool) -> ! {
     let _ = packet::send(&birth.control, &Signal::Failed { why, entrypoint }, &[]);
     exit(STATUS_FAILED)
 }
@@ -143,7 +193,9 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
         }
     }
     keep_only(birth);
-    at(|| "join the network namespace".into(), network::join(&birth.network.namespace))?;
+    if let Some(network) = &birth.network {
+        at(|| "join the network namespace".into(), network::join(&network.namespace))?;
+    }
     if birth.spec.egress {
         at(|| "open the way out".into(), interface::open_way_out())?;
     }
@@ -158,23 +210,25 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
     limit_resources(birth)?;
     identity::become_nobody(birth.user)?;
     limit_processes(birth.spec.processes_max)?;
-    die_with_spawner(birth)?;
+    die_with_spawner(birth, ProcessSignal::KILL)?;
     at(|| "enter /".into(), rustix::process::chdir(birth.spec.directory.as_str()))?;
     restrict_files()?;
     at(|| "filter system calls".into(), seccomp::install(birth.filter))
 }
 
 /// Closes what the spawner has open for others.
-fn keep_only(birth: &Birth<'_>) {
+pub(super) fn keep_only(birth: &Birth<'_>) {
     let mut kept = vec![
-        birth.network.namespace.as_raw_fd(),
         birth.control.as_raw_fd(),
         birth.output.as_raw_fd(),
         birth.input.as_raw_fd(),
         birth.life.as_raw_fd(),
     ];
     kept.extend(birth.scratch.map(|scratch| scratch.as_raw_fd()));
-    kept.extend(birth.network.outlets().iter().map(AsRawFd::as_raw_fd));
+    if let Some(network) = &birth.network {
+        kept.push(network.namespace.as_raw_fd());
+        kept.extend(network.outlets().iter().map(AsRawFd::as_raw_fd));
+    }
     kept.sort_unstable();
     let mut from = 0;
     for descriptor in kept {
@@ -184,7 +238,7 @@ fn keep_only(birth: &Birth<'_>) {
     close_range(from, u32::MAX);
 }
 
-fn redirect(birth: &Birth<'_>) -> Step<()> {
+pub(super) fn redirect(birth: &Birth<'_>) -> Step<()> {
     for (from, to) in
         [(birth.input.as_raw_fd(), 0), (birth.output.as_raw_fd(), 1), (birth.output.as_raw_fd(), 2)]
     {
@@ -196,7 +250,7 @@ fn redirect(birth: &Birth<'_>) -> Step<()> {
     Ok(())
 }
 
-fn limit_resources(birth: &Birth<'_>) -> Step<()> {
+pub(super) fn limit_resources(birth: &Birth<'_>) -> Step<()> {
     limit(Resource::Nofile, OPEN_FILES_MAX)?;
     limit(Resource::Core, 0)?;
     if matches!(birth.entrance, Entrance::None) {
@@ -207,7 +261,7 @@ fn limit_resources(birth: &Birth<'_>) -> Step<()> {
 }
 
 /// Comes after the change of the user: it is that user's processes that are counted.
-fn limit_processes(processes_max: u32) -> Step<()> {
+pub(super) fn limit_processes(processes_max: u32) -> Step<()> {
     limit(Resource::Nproc, u64::from(processes_max))
 }
 
@@ -217,11 +271,8 @@ fn limit(resource: Resource, most: u64) -> Step<()> {
 }
 
 /// Comes after the change of the user, which forgets the wish.
-fn die_with_spawner(birth: &Birth<'_>) -> Step<()> {
-    at(
-        || "die with the spawner".into(),
-        rustix::process::set_parent_process_death_signal(Some(ProcessSignal::KILL)),
-    )?;
+pub(super) fn die_with_spawner(birth: &Birth<'_>, by: ProcessSignal) -> Step<()> {
+    at(|| "die with the spawner".into(), rustix::process::set_parent_process_death_signal(Some(by)))?;
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut watched = [rustix::event::PollFd::new(&birth.life, rustix::event::PollFlags::IN)];
     let hung_up = at(|| "look after the spawner".into(), rustix::event::poll(&mut watched, Some(&now)))?;
@@ -254,7 +305,7 @@ fn restrict_files() -> Step<()> {
 }
 
 /// Becomes the program, or says why not.
-fn exec(spec: &SandboxSpec) -> String {
+pub(super) fn exec(spec: &SandboxSpec) -> String {
     let text =
         |text: String| CString::new(text).map_err(|_| "a word or a variable contains a NUL byte".to_owned());
     let words = spec.command.iter().cloned().map(text).collect::<Result<Vec<_>, _>>();
@@ -302,7 +353,7 @@ fn reap_until(program: Pid) -> i32 {
     }
 }
 
-fn close(descriptor: RawFd) {
+pub(super) fn close(descriptor: RawFd) {
     // SAFETY: the process owns nothing by this number that it uses afterwards.
     unsafe { libc::close(descriptor) };
 }
@@ -316,7 +367,7 @@ fn close_range(from: u32, to: u32) {
     }
 }
 
-fn exit(status: i32) -> ! {
+pub(super) fn exit(status: i32) -> ! {
     // SAFETY: ends this process at once; nothing of the spawner's, which it is a copy of, is run.
     unsafe { libc::_exit(status) }
 }

@@ -23,15 +23,12 @@ pub(super) fn enter_own_world() -> io::Result<()> {
 
 /// Becomes the sandbox's user: `user` of the host, if this process may choose, else its own.
 pub(super) fn become_nobody(user: Option<u32>) -> Step<()> {
-    if let Some(user) = user {
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    if user.is_some() {
         at(
             || "keep privileges for a moment".into(),
             rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP),
         )?;
-        at(|| "leave all groups".into(), rustix::thread::set_thread_groups(&[]))?;
-        at(|| "change the group".into(), rustix::thread::set_thread_res_gid(group, group, group))?;
-        at(|| "change the user".into(), rustix::thread::set_thread_res_uid(user, user, user))?;
+        become_user(user)?;
     }
     let outside = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     // The files by which a process maps its users belong to root while it may not be dumped.
@@ -46,6 +43,15 @@ pub(super) fn become_nobody(user: Option<u32>) -> Step<()> {
     dumpable(DumpableBehavior::NotDumpable)?;
     drop_capabilities()?;
     at(|| "refuse new privileges".into(), rustix::thread::set_no_new_privs(true))
+}
+
+/// Becomes that user of the host, and nobody else's group; whoever has no choice stays who he is.
+pub(super) fn become_user(user: Option<u32>) -> Step<()> {
+    let Some(user) = user else { return Ok(()) };
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    at(|| "leave all groups".into(), rustix::thread::set_thread_groups(&[]))?;
+    at(|| "change the group".into(), rustix::thread::set_thread_res_gid(group, group, group))?;
+    at(|| "change the user".into(), rustix::thread::set_thread_res_uid(user, user, user))
 }
 
 /// Maps one user and one group, each given as `(inside, outside)`.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::cgroups::Groups;
-use crate::driver::StartError;
+use crate::driver::{Level, StartError};
 
 /// Takes the directory for this process, refusing another that lives, and waits for the spawner of an earlier
 /// one that does not: the second lock is shared with the spawner.
@@ -37,8 +37,8 @@ pub fn sweep(run_dir: &Path) -> Result<u32, StartError> {
         return Ok(0);
     }
     let _locks = lock(run_dir)?;
-    let rootless = !rustix::process::geteuid().is_root();
-    let groups = Groups::new(super::layout(rootless), &cgroup_name(run_dir).map_err(host)?, false);
+    let level = if rustix::process::geteuid().is_root() { Level::Full } else { Level::Rootless };
+    let groups = Groups::new(super::layout(level), &cgroup_name(run_dir).map_err(host)?, false);
     groups.sweep().map_err(host)
 }
 

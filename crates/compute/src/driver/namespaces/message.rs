@@ -4,7 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use super::network::NetworkPlan;
-use crate::driver::SandboxSpec;
+use crate::driver::{Level, SandboxSpec};
 
 /// The longest packet: a specification is a few kilobytes, its variables at most four.
 pub(super) const PACKET_BYTES_MAX: usize = 128 * 1024;
@@ -29,12 +29,15 @@ pub(super) struct Hello {
     /// How many network namespaces are kept ready.
     #[n(4)]
     pub networks_ready: u32,
-    /// Whether the spawner has no privileges on the host, and gives itself a world in which it has.
+    /// How sandboxes are isolated.
     #[n(6)]
-    pub rootless: bool,
+    pub level: Level,
     /// Whether processors are bounded even when they are idle.
     #[n(7)]
     pub hard_cpu_limits: bool,
+    /// Whether every sandbox has a user of its own on the host.
+    #[n(8)]
+    pub own_users: bool,
 }
 
 /// From the platform to the spawner.

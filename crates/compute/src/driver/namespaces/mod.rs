@@ -17,7 +17,9 @@ pub(crate) mod packet;
 mod sandbox;
 mod scratch;
 pub(crate) mod seccomp;
+mod shared_host;
 mod spawner;
+mod supervisor;
 pub(crate) mod watched;
 
 use std::fs::{self, File};
@@ -33,13 +35,16 @@ use self::cgroups::Groups;
 use self::link::Link;
 use self::message::Hello;
 use self::network::NetworkPlan;
+use self::shared_host::SharedHost;
 use super::{BoxFuture, Driver, Level, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::egress::link::{Egress, EgressConfig};
 use crate::egress::rules::EgressRules;
 
 pub(crate) use self::cgroups::Layout;
-pub(crate) use self::child::landlock_version;
+pub(crate) use self::child::{landlock_version, try_namespaces};
 pub use self::instance::{cgroup_name, sweep};
+pub use self::shared_host::may_choose_users;
+pub(crate) use self::shared_host::{first_user, is_open_to_others};
 pub use self::spawner::{SPAWNER_ARGUMENT, spawner_main};
 
 /// The port of the Runtime API inside a sandbox, as on AWS.
@@ -68,8 +73,8 @@ pub struct NamespaceConfig {
     pub endpoint_port: u16,
     /// Network namespaces that are kept ready.
     pub networks_ready: u32,
-    /// Whether this process has no privileges on the host: level "rootless".
-    pub rootless: bool,
+    /// How well sandboxes are isolated.
+    pub level: Level,
     /// Whether a function never has more of the processors than its memory buys, even when they are idle.
     pub hard_cpu_limits: bool,
     /// Ports on which the platform listens outside.
@@ -92,12 +97,21 @@ impl NamespaceConfig {
             sandboxes_max,
             endpoint_port,
             networks_ready: NETWORKS_READY,
-            rootless: !rustix::process::geteuid().is_root(),
+            level: if rustix::process::geteuid().is_root() { Level::Full } else { Level::Rootless },
             hard_cpu_limits: false,
             platform_ports: vec![endpoint_port],
             names: Vec::new(),
             public_address: None,
             egress: None,
+        }
+    }
+
+    /// Whether every sandbox has a user of its own on the host.
+    fn own_users(&self) -> bool {
+        match self.level {
+            Level::Full => true,
+            Level::Rootless => false,
+            Level::Container | Level::None => may_choose_users(),
         }
     }
 
@@ -113,7 +127,7 @@ impl NamespaceConfig {
     }
 }
 
-/// Sandboxes of namespaces.
+/// Sandboxes of processes, with namespaces or, below level "rootless", without.
 pub struct NamespaceDriver {
     env: Env,
     config: NamespaceConfig,
@@ -131,6 +145,8 @@ struct Surroundings {
     names: Arc<[String]>,
     /// The process that serves devices, and the rules that it is given for each.
     way_out: Option<(Arc<Egress>, EgressRules)>,
+    /// What they share without namespaces.
+    shared: Option<Arc<SharedHost>>,
 }
 
 struct Spawner {
@@ -147,10 +163,10 @@ impl NamespaceDriver {
         let mount_point = config.run_dir.join("root");
         mounts::prepare_mount_point(&mount_point).map_err(host("make the run directory"))?;
         let locks = instance::lock(&config.run_dir)?;
-        let layout = layout(config.rootless);
-        if config.rootless {
+        let layout = layout(config.level);
+        if config.level == Level::Rootless {
             layout.make_room().map_err(host("make room in the delegated control group"))?;
-        } else if layout == Layout::Absent {
+        } else if config.level == Level::Full && layout == Layout::Absent {
             return Err(StartError::Host("there are no control groups; level `full` needs them".into()));
         }
         let name = cgroup_name(&config.run_dir).map_err(host("find the run directory"))?;
@@ -162,12 +178,17 @@ impl NamespaceDriver {
             uid_base: config.uid_base,
             network: config.network(),
             networks_ready: config.networks_ready,
-            rootless: config.rootless,
+            level: config.level,
             hard_cpu_limits: config.hard_cpu_limits,
+            own_users: config.own_users(),
         };
         let (link, process) = Link::launch(&env, &config, &hello, groups.clone(), &locks[1])?;
         let spawner = Mutex::new(Spawner { link, process, stopped: false });
-        let way_out = config.egress.clone().map(|rules| {
+        let shared = (!config.level.has_namespaces())
+            .then(|| SharedHost::prepare(&config).map(Arc::new))
+            .transpose()
+            .map_err(host("make room for files of functions"))?;
+        let way_out = config.egress.clone().filter(|_| shared.is_none()).map(|rules| {
             let platform_ports = config.platform_ports.clone();
             let user = rustix::process::geteuid().is_root().then(|| config.uid_base - 1);
             let program = config.spawner_program.clone();
@@ -177,7 +198,7 @@ impl NamespaceDriver {
             );
             (Arc::new(egress), rules)
         });
-        let surroundings = Surroundings { names: config.names.clone().into(), way_out };
+        let surroundings = Surroundings { names: config.names.clone().into(), way_out, shared };
         Ok(Self { env, config, hello, groups, locks, surroundings, spawner })
     }
 
@@ -208,7 +229,7 @@ impl NamespaceDriver {
 
 impl Driver for NamespaceDriver {
     fn level(&self) -> Level {
-        if self.config.rootless { Level::Rootless } else { Level::Full }
+        self.config.level
     }
 
     fn start(
@@ -235,6 +256,9 @@ impl Driver for NamespaceDriver {
             if let Some((egress, _)) = &self.surroundings.way_out {
                 egress.stop().await;
             }
+            if let Some(shared) = &self.surroundings.shared {
+                shared.clear();
+            }
         })
     }
 }
@@ -252,9 +276,12 @@ fn is_short(meminfo: &str) -> bool {
 }
 
 /// The control groups that this process may use.
-fn layout(rootless: bool) -> Layout {
-    let layout = if rootless { Layout::delegated() } else { Layout::detect() };
-    layout.unwrap_or(Layout::Absent)
+fn layout(level: Level) -> Layout {
+    match level {
+        Level::Full => Layout::detect().unwrap_or(Layout::Absent),
+        Level::Rootless => Layout::delegated().unwrap_or(Layout::Absent),
+        Level::Container | Level::None => Layout::Absent,
+    }
 }
 
 fn text(path: &Path) -> Result<String, StartError> {

@@ -29,7 +29,10 @@ pub(super) async fn start(
     mut spec: SandboxSpec,
     wiring: Wiring,
 ) -> Result<Arc<dyn Sandbox>, StartError> {
-    spec.egress &= around.way_out.is_some();
+    spec.egress &= match &around.shared {
+        Some(host) => host.egress,
+        None => around.way_out.is_some(),
+    };
     let egress = spec.egress;
     let host = |error: io::Error| StartError::Host(error.to_string());
     let (control, their_control) = packet::pair(SocketFlags::empty()).map_err(host)?;
@@ -40,6 +43,13 @@ pub(super) async fn start(
     let output = OutputPipe::new(pipe, wiring.output).map_err(host)?;
 
     let Entry { id, slot, ended } = link.enter(output.clone())?;
+    let lodging = match around.shared.as_ref().map(|shared| shared.lodge(&mut spec, id, slot)).transpose() {
+        Ok(lodging) => lodging,
+        Err(error) => {
+            link.forget(id, Ended::Refused(error.to_string()));
+            return Err(host(error));
+        }
+    };
     let sandbox = Arc::new(NamespaceSandbox {
         control,
         exit: OnceLock::new(),
@@ -63,10 +73,22 @@ pub(super) async fn start(
 
     let outlets = sandbox.standing().await?;
     link.env.spawn("sandbox output", output.pump());
+    if let Some(lodging) = lodging {
+        let runtime_api = lodging.runtime_api.try_clone().and_then(tokio::net::TcpListener::from_std);
+        let serving =
+            runtime_api::serve(link.env.clone(), runtime_api.map_err(host)?, wiring.exchange, lodging.user);
+        link.env.spawn("runtime api", serving);
+        let mut ended = sandbox.ended.clone();
+        link.env.spawn("sandbox lodging", async move {
+            let _ = ended.wait_for(Option::is_some).await;
+            drop(lodging);
+        });
+        return Ok(sandbox);
+    }
     let outlets = Outlets::sort(outlets)
         .ok_or_else(|| StartError::Host("the sandbox passed out too few descriptors".into()))?;
     let runtime_api = tokio::net::TcpListener::from_std(outlets.runtime_api.into()).map_err(host)?;
-    link.env.spawn("runtime api", runtime_api::serve(link.env.clone(), runtime_api, wiring.exchange));
+    link.env.spawn("runtime api", runtime_api::serve(link.env.clone(), runtime_api, wiring.exchange, None));
 
     let (flag, has_ended) = watch::channel(false);
     let dns_udp = tokio::net::UdpSocket::from_std(outlets.dns_udp.into()).map_err(host)?;

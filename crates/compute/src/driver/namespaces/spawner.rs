@@ -17,8 +17,8 @@ use super::child::{self, Birth};
 use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
 use super::network::{Network, NetworkMaker};
 use super::scratch::Scratch;
-use super::{identity, packet, seccomp};
-use crate::driver::SandboxSpec;
+use super::{identity, packet, seccomp, supervisor};
+use crate::driver::{Level, SandboxSpec};
 use crate::egress::{self, EGRESS_ARGUMENT};
 
 /// The name under which the platform's program starts a spawner: its first argument.
@@ -55,7 +55,8 @@ struct Spawner {
     platform: OwnedFd,
     hello: Hello,
     groups: Groups,
-    networks: NetworkMaker,
+    /// Unless all share the host's.
+    networks: Option<NetworkMaker>,
     networks_ready: Vec<Network>,
     networks_wanted: usize,
     filter: Vec<sock_filter>,
@@ -68,7 +69,11 @@ struct Spawner {
 }
 
 struct Living {
+    /// Its first process.
+    pid: Pid,
     process: OwnedFd,
+    /// What ends it: a first process without a namespace has others to end.
+    end: ProcessSignal,
     group: Group,
     limits: Limits,
     memory_events: Option<OwnedFd>,
@@ -92,19 +97,22 @@ impl Spawner {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let (hello, _) = packet::receive::<Hello>(&platform, &mut buffer)?
             .ok_or_else(|| io::Error::other("the platform left before it said how to work"))?;
-        let groups = Groups::new(super::layout(hello.rootless), &hello.cgroup_name, hello.hard_cpu_limits);
+        let groups = Groups::new(super::layout(hello.level), &hello.cgroup_name, hello.hard_cpu_limits);
         groups.prepare()?;
-        if hello.rootless {
-            identity::enter_own_world()?;
+        let has_namespaces = hello.level.has_namespaces();
+        match hello.level {
+            Level::Full => {}
+            Level::Rootless => identity::enter_own_world()?,
+            Level::Container | Level::None => supervisor::adopt_orphans()?,
         }
         let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let data = epoll::EventData::new_u64(TOKEN_PLATFORM);
         epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
         let (life, life_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         Ok(Self {
-            networks: NetworkMaker::new(hello.network.clone())?,
+            networks: has_namespaces.then(|| NetworkMaker::new(hello.network.clone())).transpose()?,
             networks_ready: Vec::new(),
-            networks_wanted: hello.networks_ready as usize,
+            networks_wanted: if has_namespaces { hello.networks_ready as usize } else { 0 },
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             filter: seccomp::filter(),
             living: BTreeMap::new(),
@@ -166,7 +174,8 @@ impl Spawner {
 
     /// When the host has no more of them, sandboxes try to get theirs as they start, and say why they cannot.
     fn make_network_ready(&mut self) {
-        match self.networks.make() {
+        let Some(networks) = &self.networks else { return };
+        match networks.make() {
             Ok(network) => self.networks_ready.push(network),
             Err(error) => {
                 eprintln!("apus: no network namespaces are kept ready any more: {error}");
@@ -201,12 +210,12 @@ impl Spawner {
     fn start(&mut self, id: u64, slot: u32, spec: &SandboxSpec, beside: Vec<OwnedFd>) -> io::Result<()> {
         let ends = <[OwnedFd; 2]>::try_from(beside)
             .map_err(|_| io::Error::other("a sandbox needs a control socket and an output pipe"))?;
-        let network = match self.networks_ready.pop() {
-            Some(network) => network,
-            None => self.networks.make()?,
+        let network = match (self.networks_ready.pop(), &self.networks) {
+            (None, Some(networks)) => Some(networks.make()?),
+            (ready, _) => ready,
         };
         let group = self.groups.slot(slot);
-        let scratch = Scratch::of(&spec.root)?;
+        let scratch = if self.networks.is_some() { Scratch::of(&spec.root)? } else { None };
         let limits = Limits {
             memory_bytes: spec.memory_bytes,
             scratch_bytes: scratch.as_ref().map_or(0, Scratch::bytes),
@@ -215,17 +224,27 @@ impl Spawner {
         };
         let born = group.create(limits).and_then(|entrance| {
             let memory_events = group.watch_memory()?;
-            let (_, process) = self.bear(slot, spec, scratch.as_ref(), network, entrance, ends)?;
-            Ok((memory_events, process))
+            Ok((memory_events, self.bear(slot, spec, scratch.as_ref(), network, entrance, ends)?))
         });
-        let (memory_events, process) = match born {
+        let (memory_events, (pid, process)) = match born {
             Ok(born) => born,
             Err(error) => {
                 let _ = group.remove();
                 return Err(error);
             }
         };
-        let living = Living { process, group, limits, memory_events, scratch, raised: false, swollen: false };
+        let end = if self.hello.level.has_namespaces() { ProcessSignal::KILL } else { ProcessSignal::TERM };
+        let living = Living {
+            pid,
+            process,
+            end,
+            group,
+            limits,
+            memory_events,
+            scratch,
+            raised: false,
+            swollen: false,
+        };
         let flags =
             if living.group.tells_pressure() { epoll::EventFlags::PRI } else { epoll::EventFlags::IN };
         let watched =
@@ -250,13 +269,15 @@ impl Spawner {
         slot: u32,
         spec: &SandboxSpec,
         scratch: Option<&Scratch>,
-        network: Network,
+        network: Option<Network>,
         entrance: Entrance,
         [control, output]: [OwnedFd; 2],
     ) -> io::Result<(Pid, OwnedFd)> {
         child::bear(&Birth {
             spec,
-            user: (!self.hello.rootless).then_some(self.hello.uid_base + slot),
+            user: self.hello.own_users.then_some(self.hello.uid_base + slot),
+            level: self.hello.level,
+            ports: &spec.host_ports,
             scratch: scratch.map(Scratch::as_fd),
             root_mount_point: &self.hello.root_mount_point,
             filter: &self.filter,
@@ -286,6 +307,10 @@ impl Spawner {
         }
         let Some(living) = self.living.remove(&id) else { return Ok(()) };
         let report = bury(id, &living);
+        if !self.hello.level.has_namespaces() {
+            // Those of a first process that was killed itself.
+            supervisor::end_children(|pid| !self.living.values().any(|living| living.pid == pid));
+        }
         self.report(&report)
     }
 
@@ -322,7 +347,7 @@ impl Living {
         // Under the older layout what is frozen cannot end.
         let _ = self.group.set_frozen(false);
         // That it has ended already is what was wanted.
-        let _ = rustix::process::pidfd_send_signal(&self.process, ProcessSignal::KILL);
+        let _ = rustix::process::pidfd_send_signal(&self.process, self.end);
     }
 
     /// Whether memory is short for another reason than files in its scratch space.
