@@ -203,9 +203,9 @@ fn egress(options: &Start, accepted: Level) -> Result<Option<EgressRules>, Strin
             Some(Egress::Off) => Err(format!(
                 "--egress off cannot be kept at isolation level `{level}` here: it needs landlock of version 4"
             )),
-            _ if !rules.deny.is_empty() => {
-                Err(format!("--egress-deny cannot be kept at isolation level `{level}`: functions share the host's network"))
-            }
+            _ if !rules.deny.is_empty() => Err(format!(
+                "--egress-deny cannot be kept at isolation level `{level}`: functions share the host's network"
+            )),
             _ => Ok(Some(rules)),
         };
     }

@@ -89,7 +89,8 @@ fn clone(namespaces: i32, group: Option<RawFd>) -> io::Result<Option<(Pid, Owned
     let pid = unsafe {
         libc::syscall(libc::SYS_clone3, &raw const arguments, std::mem::size_of::<libc::clone_args>())
     };
-    let pid = if pid < 0 && group.is_none() && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+    let pid = if pid < 0 && group.is_none() && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS)
+    {
         // What forbids namespaces in containers cannot look into the arguments of the newer call, and denies that it is.
         let flags = i64::from(namespaces | libc::CLONE_PIDFD | libc::SIGCHLD);
         // SAFETY: as above; the kernel stores the descriptor where the newer call would.
