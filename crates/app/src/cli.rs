@@ -31,10 +31,16 @@ pub(crate) enum Command {
     Restore(Restore),
     /// List the operations that are implemented, as JSON
     Operations,
+    /// Run a function and show what it answers
+    Invoke(Invoke),
+    /// Show the execution environments of functions
+    Ps(Ps),
     /// Show what functions did, the newest first
     Executions(Executions),
     /// Send the event of an earlier invocation once more
     Replay(Replay),
+    /// Print what has a shell complete this program's commands
+    Completion(Completion),
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +178,47 @@ pub(crate) struct Remote {
     /// The token of temporary credentials
     #[arg(long, hide = true, env = "AWS_SESSION_TOKEN", hide_env_values = true)]
     pub(crate) session_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The function: its name or ARN, with a version or an alias if one is meant
+    pub(crate) function: String,
+    /// The event as JSON; @FILE reads a file, - reads what comes in; {} without
+    #[arg(short, long, value_name = "JSON")]
+    pub(crate) payload: Option<String>,
+    /// The version or the alias
+    #[arg(long, value_name = "NAME")]
+    pub(crate) qualifier: Option<String>,
+    /// Leave the event to the function's queue, and do not wait for an answer
+    #[arg(long, conflicts_with = "tail")]
+    pub(crate) event: bool,
+    /// Show the last 4 KB of the invocation's log
+    #[arg(long)]
+    pub(crate) tail: bool,
+    /// Everything that is known of it, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
+    /// Those of one function only, by its name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// Everything that is known of them, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completion {
+    /// The shell; `apus completion bash > ~/.local/share/bash-completion/completions/apus`
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]

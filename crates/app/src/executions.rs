@@ -2,15 +2,13 @@
 
 use std::process::ExitCode;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::cli;
+use crate::remote::encoded;
 
 /// Executions that one request asks for.
 const PAGE_MAX: usize = 100;
-/// What is encoded in a URL: all but what a signature leaves alone.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Lists the newest executions, the newest first.
 pub(crate) fn list(options: &cli::Executions) -> Result<ExitCode, String> {
@@ -83,10 +81,6 @@ pub(crate) fn replay(options: &cli::Replay) -> Result<ExitCode, String> {
         println!("{payload}");
     }
     Ok(if error.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// An execution in a line: when, which, how it went and how long it took.

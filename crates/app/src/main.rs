@@ -3,6 +3,7 @@
 mod cli;
 mod doctor;
 mod executions;
+mod functions;
 mod inventory;
 mod maintenance;
 mod public_url;
@@ -11,7 +12,7 @@ mod start;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 
@@ -27,6 +28,12 @@ fn main() -> ExitCode {
         Command::Start(options) => start::run(options),
         Command::Doctor => Ok(doctor::run()),
         Command::Operations => inventory::run(),
+        Command::Invoke(options) => functions::invoke(&options),
+        Command::Ps(options) => functions::ps(&options),
+        Command::Completion(options) => {
+            clap_complete::generate(options.shell, &mut Cli::command(), "apus", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Executions(options) => executions::list(&options),
         Command::Replay(options) => executions::replay(&options),
         Command::Fsck(data) => maintenance::check(&data),

@@ -8,6 +8,7 @@ use apus_time::Timestamp;
 use apus_wire::sigv4::{Credentials, PayloadHash, RequestParts, Rules, Scope, sign};
 use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::cli::Remote;
 
@@ -15,6 +16,14 @@ use crate::cli::Remote;
 const ANSWER_MAX: Duration = Duration::from_mins(16);
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;
+
+/// What is encoded in a URL: all but what a signature leaves alone.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A part of a path or of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
 
 /// What an instance answered.
 pub(crate) struct Answer {

@@ -13,9 +13,12 @@ use crate::host_root::HostRoot;
 use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
-use crate::pool::rules::{Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
+use crate::pool::rules::{
+    Action, Call, ColdReason, Condition, EnvironmentId, Event, InvokeId, Pool, PoolLimits,
+};
 use crate::runtimes::{self, PlanFailure, RuntimeContext};
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
+use crate::standing::Standing;
 use crate::variables::{VariableContext, variables};
 
 /// The memory that buys one processor, in MB: AWS's number.
@@ -139,6 +142,16 @@ impl Compute {
             }
             Level::Container | Level::None => Guests::Indistinct,
         }
+    }
+
+    /// The environments that stand, the oldest first.
+    pub fn environments(&self) -> Vec<Standing> {
+        let state = self.inner.state();
+        let standing = |(id, key, condition): (EnvironmentId, &FunctionKey, Condition)| {
+            let started = state.environments.get(&id).map(|environment| environment.started());
+            Standing { id, key: key.clone(), condition, started }
+        };
+        state.pool.conditions().map(standing).collect()
     }
 
     /// The isolation that functions get.

@@ -25,6 +25,7 @@ mod report;
 mod runtime_api;
 mod runtimes;
 mod spec;
+mod standing;
 mod variables;
 
 pub use compute::Compute;
@@ -39,8 +40,9 @@ pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUE
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;
-pub use pool::rules::{ColdReason, PoolLimits, Throttled};
+pub use pool::rules::{ColdReason, Condition, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use runtimes::InterpreterSearch;
 pub use spec::{Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec, InsideListeners};
+pub use standing::{Standing, Started};

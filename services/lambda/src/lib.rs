@@ -12,6 +12,7 @@ mod concurrency;
 mod describe;
 mod destinations;
 mod environment;
+mod environments;
 mod errors;
 mod event_invoke;
 mod executions;
@@ -50,6 +51,7 @@ pub use crate::ports::{EndpointServer, LogSink};
 
 use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::environments::Environments;
 use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
@@ -124,6 +126,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
     let executions = Executions { store: store.clone() };
+    let environments = Environments { compute: compute.clone() };
     let mappings = Mappings::default();
     let lambda = Lambda {
         env,
@@ -268,6 +271,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
         .step(destinations::letter::STEP, destinations::deliver::deliver)
         .front(executions)
+        .front(environments)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)
         .build())

@@ -1,10 +1,12 @@
 //! One execution environment: its start, and one invocation at a time. Knows neither the pool's other
 //! environments nor what drives the sandbox.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apus_env::Env;
+use apus_time::Timestamp;
 use bytes::Bytes;
 
 use super::cold::ColdReason;
@@ -15,6 +17,7 @@ use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
 use crate::output::EnvironmentLog;
 use crate::report::{self, Status};
 use crate::spec::FunctionSpec;
+use crate::standing::Started;
 
 /// How long a runtime may take to initialise before it gets a second chance under the function's timeout.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
@@ -59,6 +62,10 @@ pub(crate) struct Environment {
     log: Arc<EnvironmentLog>,
     /// For the first invocation, which was cold.
     birth: Mutex<Option<Birth>>,
+    since: Timestamp,
+    reason: ColdReason,
+    init_duration: Duration,
+    invocations: AtomicU64,
 }
 
 struct Birth {
@@ -95,12 +102,14 @@ impl Environment {
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
                     Ok(()) => {
                         sandbox.initialised();
-                        let birth = Birth {
-                            init_duration: env.monotonic().saturating_sub(begun),
-                            reason: blueprint.reason,
-                            notes: blueprint.notes,
-                        };
+                        let (reason, init_duration) =
+                            (blueprint.reason, env.monotonic().saturating_sub(begun));
+                        let birth = Birth { init_duration, reason, notes: blueprint.notes };
                         return Ok(Self {
+                            since: env.now(),
+                            reason,
+                            init_duration,
+                            invocations: AtomicU64::new(0),
                             env,
                             spec: blueprint.spec,
                             exchange,
@@ -134,9 +143,22 @@ impl Environment {
         }
     }
 
+    /// What it tells who looks.
+    pub(crate) fn started(&self) -> Started {
+        Started {
+            since: self.since,
+            reason: self.reason,
+            init_duration: self.init_duration,
+            memory_mb: self.spec.memory_mb,
+            memory_peak_bytes: self.sandbox.memory_peak_bytes(),
+            invocations: self.invocations.load(Ordering::Relaxed),
+        }
+    }
+
     /// Runs one invocation. The environment is of no further use unless it is alive afterwards.
     pub(crate) async fn invoke(&self, request: InvokeRequest) -> (InvokeOutcome, Alive) {
         let begun = self.env.monotonic();
+        self.invocations.fetch_add(1, Ordering::Relaxed);
         let request_id = request.request_id.clone();
         self.log.begin(&request_id);
         self.log.platform_line(&report::start(&request_id, &self.spec.version));

@@ -2,6 +2,7 @@
 //! events. Knows no processes, no payloads and no clock; whoever calls it acts on what it returns.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +108,36 @@ enum Phase {
     Stopping,
 }
 
+/// What an environment does, for who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It is being started.
+    Starting,
+    /// It waits for an invocation.
+    Idle,
+    /// The same, and nothing in it runs.
+    Frozen,
+    /// It serves an invocation.
+    Busy,
+    /// It has answered one, and finishes.
+    Finishing,
+    /// It is being ended.
+    Stopping,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Frozen => "frozen",
+            Self::Busy => "busy",
+            Self::Finishing => "finishing",
+            Self::Stopping => "stopping",
+        })
+    }
+}
+
 #[derive(Debug)]
 struct Environment {
     key: FunctionKey,
@@ -144,6 +175,21 @@ impl Pool {
             next_id: 1,
             stopping: false,
         }
+    }
+
+    /// The environments and what they do, the oldest first.
+    pub fn conditions(&self) -> impl Iterator<Item = (EnvironmentId, &FunctionKey, Condition)> {
+        self.environments.iter().map(|(id, environment)| {
+            let condition = match environment.phase {
+                Phase::Starting => Condition::Starting,
+                Phase::Idle(_) if environment.frozen => Condition::Frozen,
+                Phase::Idle(_) => Condition::Idle,
+                Phase::Busy => Condition::Busy,
+                Phase::Finishing => Condition::Finishing,
+                Phase::Stopping => Condition::Stopping,
+            };
+            (*id, &environment.key, condition)
+        })
     }
 
     /// What to do about an event.
