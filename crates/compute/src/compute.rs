@@ -312,6 +312,7 @@ impl Inner {
                 code: &spec.code_dir,
                 layers: &spec.layer_dirs,
                 handler: &spec.handler,
+                memory_mb: spec.memory_mb,
             };
             match runtimes::plan(&spec.runtime, &context) {
                 Ok(plan) => {

@@ -35,6 +35,8 @@ pub(crate) struct RuntimeContext<'a> {
     pub(crate) layers: &'a [PathBuf],
     /// The name of its handler.
     pub(crate) handler: &'a str,
+    /// What it may use, in MB.
+    pub(crate) memory_mb: u32,
 }
 
 /// Why a function of a runtime cannot be started.

@@ -10,6 +10,10 @@ pub(super) const RUNTIME: Runtime =
 
 /// The oldest that the bootstrap runs on.
 const MAJOR_MIN: u32 = 16;
+/// Of a function's memory, what objects that live may take.
+const OLD_SPACE_PERCENT: u32 = 90;
+/// Of a function's memory, what each half of the space of new objects may take.
+const SEMI_SPACE_PERCENT: u32 = 5;
 
 fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let wanted: u32 = version
@@ -35,6 +39,7 @@ fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, Plan
             found.program.display()
         )
     });
+    let share = |percent| context.memory_mb * percent / 100;
     Ok(RuntimePlan {
         root: vec![
             RootEntry::BindFile { source: text(&found.program)?, path: "/var/lang/bin/node".into() },
@@ -44,6 +49,9 @@ fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, Plan
             "/var/lang/bin/node".into(),
             // It brings certificates of its own; ours are where OpenSSL looks. NODE_EXTRA_CA_CERTS costs more.
             "--use-openssl-ca".into(),
+            // It would collect garbage by the memory of the host, and be killed before. AWS's shares of the memory.
+            format!("--max-old-space-size={}", share(OLD_SPACE_PERCENT)),
+            format!("--max-semi-space-size={}", share(SEMI_SPACE_PERCENT)),
             "/var/runtime/bootstrap.js".into(),
         ],
         variables: vec![(

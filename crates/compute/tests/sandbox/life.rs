@@ -243,7 +243,7 @@ async fn memory() {
     assert_eq!(rig.value(&eats, r#"{"mb": 64, "child": false}"#).await, 64 * 1024 * 1024);
     for child in [false, true] {
         let event = json!({"mb": 256, "child": child}).to_string();
-        let (error, outcome) = rig.error(&eats, &event, "Runtime.ExitError").await;
+        let (error, outcome) = rig.error(&eats, &event, "Runtime.OutOfMemory").await;
         let text = error["errorMessage"].as_str().unwrap_or_default();
         assert!(text.ends_with("Runtime exited with error: signal: killed"), "{text}");
         assert_eq!(outcome.memory_max_bytes, 128 * 1024 * 1024);
@@ -276,11 +276,11 @@ async fn scratch() {
     // The room of files is none for memory, not even after they are gone.
     let hoards = r#"{"remove": true, "files": 0, "memory": 400}"#;
     assert_eq!(rig.value(&writes, r#"{"files": 100}"#).await, 200);
-    rig.error(&writes, hoards, "Runtime.ExitError").await;
+    rig.error(&writes, hoards, "Runtime.OutOfMemory").await;
     assert_eq!(rig.value(&writes, r#"{"files": 160}"#).await, 160);
-    let (error, _) = rig.error(&writes, r#"{"memory": 250}"#, "Runtime.ExitError").await;
+    let (error, _) = rig.error(&writes, r#"{"memory": 250}"#, "Runtime.OutOfMemory").await;
     assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
-    let (error, _) = rig.error(&writes, r#"{"files": 100, "memory": 250}"#, "Runtime.ExitError").await;
+    let (error, _) = rig.error(&writes, r#"{"files": 100, "memory": 250}"#, "Runtime.OutOfMemory").await;
     assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
     rig.stop().await;
 }
