@@ -125,6 +125,9 @@ async function load(root, handler) {
     loaded = await loadModule(root, name);
   } catch (error) {
     if (error instanceof SyntaxError) throw new Fault('Runtime.UserCodeSyntaxError', String(error), error.stack);
+    if (/Cannot find (module|package) '(@aws-sdk|@smithy)\//.test(error.message) && !existsSync('/var/runtime/node_modules/@aws-sdk')) {
+      error.message += ' (the AWS SDK could not be fetched when the function was created, or --sdk none was chosen; see the log of apus, or bring it)';
+    }
     // Of what modules cannot import (ERR_MODULE_NOT_FOUND), AWS makes a plain error.
     if (error.code === 'MODULE_NOT_FOUND') {
       throw new Fault('Runtime.ImportModuleError', String(error), error.stack);

@@ -559,12 +559,21 @@ async fn missing_runtime() {
         });
         let error = rig.try_invoke(&function, "{}").await.expect_err("it cannot run");
         assert!(error.to_string().contains(expected), "{error}");
+        let error = rig.compute.prepare(runtime).await.expect_err("it cannot run");
+        assert!(error.to_string().contains(expected), "{error}");
     }
+    let notes = rig.compute.prepare("python3.9").await.expect("another stands in");
+    assert!(notes[0].contains("python3.9 is not installed; the function runs on python3."), "{notes:?}");
+    assert_eq!(rig.compute.prepare("provided.al2023").await.expect("it needs nothing"), [""; 0]);
     rig.stop().await;
     let rig = Rig::configured("missing_runtime_2", |config| config.interpreters.directories.clear());
     let function = rig.python("any", "");
     let error = rig.try_invoke(&function, "{}").await.expect_err("there is no interpreter");
     assert!(error.to_string().contains("install python3.11"), "{error}");
+    for (runtime, remedy) in [("python3.12", "install python3.12"), ("nodejs22.x", "install Node.js 22")] {
+        let error = rig.compute.prepare(runtime).await.expect_err("there is no interpreter");
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
     rig.stop().await;
 }
 
