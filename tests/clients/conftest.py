@@ -23,13 +23,14 @@ REGION = "us-east-1"
 class Instance:
     """A running apus process."""
 
-    def __init__(self, data_dir, arguments=(), port=0):
+    def __init__(self, data_dir, arguments=(), port=0, **process):
         binary = os.environ["APUS_BINARY"]
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [binary, "start", "--port", str(port), "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,
             text=True,
+            **process,
         )
         line = self.process.stdout.readline()
         found = READY.search(line)
@@ -94,8 +95,8 @@ def launch(tmp_path):
     """Starts instances of a test's own; those still running are killed after it."""
     started = []
 
-    def start(data_dir=None, arguments=(), port=0):
-        instance = Instance(data_dir or tmp_path / "data", arguments, port)
+    def start(data_dir=None, arguments=(), port=0, **process):
+        instance = Instance(data_dir or tmp_path / "data", arguments, port, **process)
         started.append(instance)
         return instance
 

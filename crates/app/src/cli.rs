@@ -78,6 +78,10 @@ pub(crate) struct Start {
     /// Addresses that functions may not connect to, whatever is allowed
     #[arg(long, value_name = "RANGE", env = "APUS_EGRESS_DENY", value_delimiter = ',')]
     pub(crate) egress_deny: Vec<EgressRule>,
+    /// Whether functions find the AWS SDK of their language (boto3, @aws-sdk/…) as on AWS; it is fetched for the first
+    /// function that may need it
+    #[arg(long, value_name = "WHICH", default_value = "bundled", env = "APUS_SDK")]
+    pub(crate) sdk: Sdk,
     /// Whether permissions are enforced, or only their lack is logged
     #[arg(long, value_name = "MODE", default_value = "enforce", env = "APUS_IAM")]
     pub(crate) iam: Permissions,
@@ -93,6 +97,15 @@ pub(crate) enum Egress {
     On,
     /// Nothing
     Off,
+}
+
+/// Which AWS SDKs functions find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sdk {
+    /// That of their language, fetched with pip or npm from the registry that these are configured for
+    Bundled,
+    /// None: functions bring what they need
+    None,
 }
 
 /// What happens to a call that no policy allows.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation, InsideTls};
 use apus_authority::Authority;
-use apus_compute::{Compute, ComputeConfig, EGRESS_RULES_MAX, ENDPOINT_NAMES, EgressRules, Guests, Level};
+use apus_compute::{
+    Compute, ComputeConfig, EGRESS_RULES_MAX, ENDPOINT_NAMES, EgressRules, Guests, Level, SdkConfig,
+};
 use apus_env::Env;
 use apus_gateway::Listener;
 use apus_service_lambda::LambdaConfig;
@@ -22,7 +24,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Egress, Permissions, Start};
+use crate::cli::{Egress, Permissions, Sdk, Start};
 use crate::maintenance;
 use crate::public_url::PublicUrl;
 
@@ -126,6 +128,8 @@ fn foundation(
         endpoint_address: inside.address,
         trusted_certificates: Some(authority.certificate_pem().to_owned()),
         egress: egress(options, accepted)?,
+        sdk: (options.sdk == Sdk::Bundled)
+            .then(|| SdkConfig { directory: sdk_directory(place), progress: say }),
         ..ComputeConfig::new(run_dir, inside.port)
     };
     let tls = Arc::new(authority).server(names).map_err(|error| error.to_string())?;
@@ -177,6 +181,18 @@ fn guest_rule(guests: Guests, instance: &wiring::Instance, base_url: &str) -> Op
         includes: Box::new(move |own, peer| guests.is_guest(own, peer)),
         listener: Arc::new(listener),
     })
+}
+
+/// Where SDKs are kept: for all of this user's instances, if this user has a place for such things.
+fn sdk_directory(place: &Place) -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    cache.map_or_else(|| place.dir().join("sdk"), |cache| cache.join("apus/sdk"))
+}
+
+/// Tells people what takes long, whatever the log's level.
+fn say(what: &str) {
+    eprintln!("{what}");
 }
 
 /// What people must know of how functions are isolated: nothing, where nothing is weaker.

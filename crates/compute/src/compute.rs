@@ -1,6 +1,7 @@
 //! Runs functions: asks the pool's rules what to do about each event, and does it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use apus_env::Env;
@@ -17,6 +18,7 @@ use crate::pool::rules::{
     Action, Call, ColdReason, Condition, EnvironmentId, Event, InvokeId, Pool, PoolLimits,
 };
 use crate::runtimes::{self, PlanFailure, RuntimeContext};
+use crate::sdk::Fetcher;
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::standing::Standing;
 use crate::variables::{VariableContext, variables};
@@ -47,6 +49,8 @@ struct Inner {
 
 struct Host {
     root: HostRoot,
+    /// Absent where functions bring their SDKs.
+    sdks: Option<Arc<Fetcher>>,
     config: ComputeConfig,
 }
 
@@ -99,7 +103,8 @@ impl Compute {
             },
         )?;
         let limits = config.limits();
-        Ok(Self::assemble(env, Arc::new(driver), Some(Host { root, config }), limits))
+        let sdks = config.sdk.clone().map(|sdk| Fetcher::new(env.clone(), sdk, config.interpreters.clone()));
+        Ok(Self::assemble(env, Arc::new(driver), Some(Host { root, sdks, config }), limits))
     }
 
     /// Runs on a driver that needs no root file systems, such as [`crate::driver::fake`].
@@ -157,6 +162,32 @@ impl Compute {
     /// The isolation that functions get.
     pub fn level(&self) -> Level {
         self.inner.driver.level()
+    }
+
+    /// Makes ready what functions of a runtime need, before one is invoked: fails if none can run here. Returns what
+    /// whoever makes one should know.
+    pub async fn prepare(&self, runtime: &str) -> Result<Vec<String>, InvokeError> {
+        let Some(host) = &self.inner.host else { return Ok(Vec::new()) };
+        let context = RuntimeContext {
+            search: &host.config.interpreters,
+            files: host.root.runtime_files(),
+            sdks: None,
+            code: Path::new(""),
+            layers: &[],
+            handler: "",
+            memory_mb: 0,
+        };
+        let plan = match runtimes::plan(runtime, &context) {
+            Ok(plan) => plan,
+            // It brings its own.
+            Err(PlanFailure::Entrypoint(_)) => return Ok(Vec::new()),
+            Err(PlanFailure::Unsupported(why)) => return Err(InvokeError::Unsupported(why)),
+        };
+        let mut notes = Vec::from_iter(plan.note);
+        if let Some((sdk, fetcher)) = plan.sdk.zip(host.sdks.clone()) {
+            notes.extend(fetcher.provide(sdk).await.err());
+        }
+        Ok(notes)
     }
 
     /// Runs a function once, in an environment of its own revision. The invocation goes on if the future is
@@ -346,10 +377,11 @@ impl Inner {
             let context = RuntimeContext {
                 search: &host.config.interpreters,
                 files: host.root.runtime_files(),
-                bundled: host.config.python_libraries.as_deref(),
+                sdks: host.config.sdk.as_ref().map(|sdk| &*sdk.directory),
                 code: &spec.code_dir,
                 layers: &spec.layer_dirs,
                 handler: &spec.handler,
+                memory_mb: spec.memory_mb,
             };
             match runtimes::plan(&spec.runtime, &context) {
                 Ok(plan) => {

@@ -50,8 +50,17 @@ pub struct ComputeConfig {
     pub freeze_after: Option<Duration>,
     /// Where interpreters are.
     pub interpreters: InterpreterSearch,
-    /// Libraries that Python functions find without bringing them, such as boto3.
-    pub python_libraries: Option<PathBuf>,
+    /// The AWS SDKs that functions find without bringing them; without, they bring them.
+    pub sdk: Option<SdkConfig>,
+}
+
+/// The AWS SDKs of this host.
+#[derive(Clone, Debug)]
+pub struct SdkConfig {
+    /// Where they are kept, for all instances of this user.
+    pub directory: PathBuf,
+    /// Told what takes long.
+    pub progress: fn(&str),
 }
 
 impl ComputeConfig {
@@ -75,7 +84,7 @@ impl ComputeConfig {
             idle_max: Duration::from_mins(5),
             freeze_after: Some(FREEZE_AFTER),
             interpreters: InterpreterSearch::usual(std::env::var("PATH").ok().as_deref(), home.as_deref()),
-            python_libraries: None,
+            sdk: None,
         }
     }
 

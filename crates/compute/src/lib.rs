@@ -24,12 +24,13 @@ mod programs;
 mod report;
 mod runtime_api;
 mod runtimes;
+mod sdk;
 mod spec;
 mod standing;
 mod variables;
 
 pub use compute::Compute;
-pub use config::{ComputeConfig, ENDPOINT_NAMES};
+pub use config::{ComputeConfig, ENDPOINT_NAMES, SdkConfig};
 #[cfg(target_os = "linux")]
 pub use driver::namespaces::{SPAWNER_ARGUMENT, spawner_main, sweep};
 pub use driver::{Level, StartError};

@@ -12,6 +12,13 @@ pub(crate) enum Status<'a> {
     Error(&'a str),
 }
 
+/// When a runtime that did not initialise was tried: before its first invocation, and once more within that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Init,
+    Invoke,
+}
+
 /// What the last line says.
 pub(crate) struct Figures<'a> {
     pub(crate) request_id: &'a str,
@@ -42,8 +49,13 @@ pub(crate) fn report(figures: &Figures<'_>) -> String {
     )
 }
 
-pub(crate) fn init_report(duration: Duration, status: Status<'_>) -> String {
-    format!("INIT_REPORT Init Duration: {} ms\tPhase: init\t{}", milliseconds(duration), status_text(status))
+pub(crate) fn init_report(duration: Duration, phase: Phase, status: Status<'_>) -> String {
+    let phase = match phase {
+        Phase::Init => "init",
+        Phase::Invoke => "invoke",
+    };
+    let (duration, status) = (milliseconds(duration), status_text(status));
+    format!("INIT_REPORT Init Duration: {duration} ms\tPhase: {phase}\t{status}")
 }
 
 fn status_text(status: Status<'_>) -> String {

@@ -127,7 +127,7 @@ fn time_is_measured_by_the_environment_s_clock() {
 fn every_end_has_its_error_and_the_next_invocation_works() {
     let cases = [
         ("exit 1", "Runtime.ExitError", "Error: Runtime exited with error: exit status 1"),
-        ("memory", "Runtime.ExitError", "Error: Runtime exited with error: signal: killed"),
+        ("memory", "Runtime.OutOfMemory", "Error: Runtime exited with error: signal: killed"),
         ("hang", "Sandbox.Timedout", "Error: Task timed out after 3.00 seconds"),
         ("after 3001", "Sandbox.Timedout", "Error: Task timed out after 3.00 seconds"),
         ("fault", "NestError", ""),

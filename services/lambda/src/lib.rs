@@ -25,6 +25,7 @@ mod marker;
 mod operations;
 mod permission;
 mod ports;
+mod prepare;
 mod resolve;
 mod revision;
 mod role_sessions;

@@ -43,9 +43,7 @@ impl Settings {
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
-        if !RUNTIME_PREFIXES.iter().any(|prefix| runtime.as_str().starts_with(prefix)) {
-            return Err(errors::not_supported(&format!("the runtime {runtime}")));
-        }
+        Self::check_runtime(runtime.as_str())?;
         let variables = request.environment.as_ref().and_then(|environment| environment.variables.clone());
         if let Some(variables) = &variables {
             variables::check(variables)?;
@@ -66,6 +64,14 @@ impl Settings {
             tags,
             dead_letters: dead_letters(request.dead_letter_config.as_ref()),
         })
+    }
+
+    /// Refuses runtimes that Apus does not have.
+    pub(crate) fn check_runtime(runtime: &str) -> Result<(), ServiceError> {
+        if RUNTIME_PREFIXES.iter().any(|prefix| runtime.starts_with(prefix)) {
+            return Ok(());
+        }
+        Err(errors::not_supported(&format!("the runtime {runtime}")))
     }
 
     /// The settings of a function of that name after a change.

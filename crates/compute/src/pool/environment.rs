@@ -15,7 +15,7 @@ use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::exchange::{Answer, Exchange, Invocation};
 use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
 use crate::output::EnvironmentLog;
-use crate::report::{self, Status};
+use crate::report::{self, Phase, Status};
 use crate::spec::FunctionSpec;
 use crate::standing::Started;
 
@@ -46,7 +46,10 @@ pub(crate) enum StartFailure {
 #[derive(Clone)]
 pub(crate) struct FailedInit {
     failure: Failure,
+    /// Of the try before the invocation.
     init_duration: Duration,
+    /// Of the one that was part of it.
+    duration: Duration,
     log: Arc<EnvironmentLog>,
     notes: Vec<String>,
     reason: ColdReason,
@@ -84,6 +87,7 @@ impl Environment {
         let begun = env.monotonic();
         let mut limit = INIT_LIMIT;
         let mut again = false;
+        let mut tried = begun;
         loop {
             let exchange = Exchange::new();
             let ports = blueprint.spec.ports.clone();
@@ -127,14 +131,24 @@ impl Environment {
                 sandbox.kill();
                 sandbox.ended().await;
             }
-            if matches!(failure, Failure::TimedOut) && !again {
+            let phase = if again { Phase::Invoke } else { Phase::Init };
+            let took = env.monotonic().saturating_sub(tried);
+            blueprint.log.platform_line(&report::init_report(
+                took,
+                phase,
+                failure.init_status(&failure.error_type()),
+            ));
+            // Whatever the reason was, a runtime gets a second chance, and with it the time of an invocation.
+            if !again {
                 again = true;
                 limit = blueprint.spec.timeout;
+                tried = env.monotonic();
                 continue;
             }
             return Err(StartFailure::Function(FailedInit {
                 failure,
-                init_duration: env.monotonic().saturating_sub(begun),
+                init_duration: tried.saturating_sub(begun),
+                duration: took,
                 log: blueprint.log,
                 notes: blueprint.notes,
                 reason: blueprint.reason,
@@ -206,7 +220,15 @@ impl Environment {
             &self.log,
             &request_id,
             self.env.now(),
-            Conclusion { result, duration, init_duration, reason, notes, memory_max_bytes },
+            Conclusion {
+                result,
+                initialised: true,
+                duration,
+                init_duration,
+                reason,
+                notes,
+                memory_max_bytes,
+            },
         );
         (outcome, alive)
     }
@@ -256,18 +278,12 @@ async fn initialise(
 impl FailedInit {
     /// The outcome of the invocation for which the environment was started.
     pub(crate) fn outcome(self, env: &Env, spec: &FunctionSpec, request_id: &str) -> InvokeOutcome {
-        let error_type = self.failure.error_type();
-        let status = if matches!(self.failure, Failure::TimedOut) {
-            Status::Timeout
-        } else {
-            Status::Error(&error_type)
-        };
-        self.log.platform_line(&report::init_report(self.init_duration, status));
         self.log.begin(request_id);
         self.log.platform_line(&report::start(request_id, &spec.version));
         let conclusion = Conclusion {
             result: Err(self.failure),
-            duration: Duration::ZERO,
+            initialised: false,
+            duration: self.duration,
             init_duration: Some(self.init_duration),
             reason: Some(self.reason),
             notes: self.notes,
@@ -279,6 +295,8 @@ impl FailedInit {
 
 struct Conclusion {
     result: Result<Bytes, Failure>,
+    /// Whether the runtime came as far as asking for the invocation.
+    initialised: bool,
     duration: Duration,
     init_duration: Option<Duration>,
     reason: Option<ColdReason>,
@@ -294,7 +312,8 @@ fn conclude(
     now: apus_time::Timestamp,
     conclusion: Conclusion,
 ) -> InvokeOutcome {
-    let Conclusion { result, duration, init_duration, reason, notes, memory_max_bytes } = conclusion;
+    let Conclusion { result, initialised, duration, init_duration, reason, notes, memory_max_bytes } =
+        conclusion;
     let (payload, function_error) = match &result {
         Ok(payload) => (payload.clone(), None),
         Err(failure) => {
@@ -308,7 +327,8 @@ fn conclude(
     };
     let status = match (&result, &function_error) {
         (Err(Failure::TimedOut), _) => Status::Timeout,
-        (Err(Failure::Exited(_) | Failure::Entrypoint(_)), Some(error)) => Status::Error(&error.error_type),
+        (Err(Failure::Fault(_) | Failure::TooLarge), _) if initialised => Status::Success,
+        (Err(_), Some(error)) => Status::Error(&error.error_type),
         _ => Status::Success,
     };
     let billed_ms = report::billed_ms(duration + init_duration.unwrap_or_default());
@@ -316,7 +336,7 @@ fn conclude(
     log.platform_line(&report::report(&report::Figures {
         request_id,
         duration,
-        init_duration,
+        init_duration: init_duration.filter(|_| initialised),
         billed_ms,
         memory_mb: spec.memory_mb,
         memory_max_bytes,

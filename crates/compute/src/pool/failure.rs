@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::driver::Exit;
 use crate::exchange::{Fault, RESPONSE_BYTES_MAX};
-use crate::report;
+use crate::report::{self, Status};
 
 /// How a function failed.
 #[derive(Clone)]
@@ -24,11 +24,17 @@ impl Failure {
     pub(super) fn error_type(&self) -> String {
         match self {
             Self::Fault(fault) => fault.error_type.clone().unwrap_or_else(|| "Runtime.Unknown".into()),
+            Self::Exited(Exit::OutOfMemory) => "Runtime.OutOfMemory".into(),
             Self::Exited(_) => "Runtime.ExitError".into(),
             Self::TimedOut => "Sandbox.Timedout".into(),
             Self::TooLarge => "Function.ResponseSizeTooLarge".into(),
             Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".into(),
         }
+    }
+
+    /// How a start that ended so is reported.
+    pub(super) fn init_status<'a>(&self, error_type: &'a str) -> Status<'a> {
+        if matches!(self, Self::TimedOut) { Status::Timeout } else { Status::Error(error_type) }
     }
 
     /// The JSON that callers see.

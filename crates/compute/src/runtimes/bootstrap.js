@@ -51,6 +51,17 @@ function describe(error) {
   return { errorType: typeof error, errorMessage: format(error), trace: [] };
 }
 
+// The log has more of it than the answer, and calls its trace otherwise.
+function logged(error) {
+  const { trace, ...known } = describe(error);
+  const own = error instanceof Fault || typeof error !== 'object' ? {} : { ...error };
+  try {
+    return `\t${JSON.stringify({ ...known, ...own, stack: trace })}`;
+  } catch {
+    return `\t${JSON.stringify({ ...known, stack: trace })}`;
+  }
+}
+
 function tell(where, error, using) {
   const report = describe(error);
   const headers = { 'Lambda-Runtime-Function-Error-Type': report.errorType.replace(/[^\x20-\x7e]/g, '?') };
@@ -81,7 +92,8 @@ async function loadModule(root, name) {
       return require(require.resolve(name, { paths: [root, ...(process.env.NODE_PATH || '').split(':')] }));
     } catch (error) {
       if (error.code !== 'MODULE_NOT_FOUND') throw error;
-      throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${name}'`);
+      // AWS names its own entry as who asked; tools look for this text.
+      throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${name}'\nRequire stack:\n- /var/runtime/index.mjs`);
     }
   }
   if (file.endsWith('.mjs')) return import(pathToFileURL(file).href);
@@ -106,14 +118,18 @@ function isModuleSyntax(file, error) {
 async function load(root, handler) {
   const slash = handler.lastIndexOf('/') + 1;
   const dot = handler.indexOf('.', slash);
-  if (dot <= slash) throw new Fault('Runtime.MalformedHandlerName', `Bad handler '${handler}'`);
+  if (dot <= slash) throw new Fault('Runtime.MalformedHandlerName', 'Bad handler');
   const [name, member] = [handler.slice(0, dot), handler.slice(dot + 1)];
   let loaded;
   try {
     loaded = await loadModule(root, name);
   } catch (error) {
     if (error instanceof SyntaxError) throw new Fault('Runtime.UserCodeSyntaxError', String(error), error.stack);
-    if (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND') {
+    if (/Cannot find (module|package) '(@aws-sdk|@smithy)\//.test(error.message) && !existsSync('/var/runtime/node_modules/@aws-sdk')) {
+      error.message += ' (the AWS SDK could not be fetched when the function was created, or --sdk none was chosen; see the log of apus, or bring it)';
+    }
+    // Of what modules cannot import (ERR_MODULE_NOT_FOUND), AWS makes a plain error.
+    if (error.code === 'MODULE_NOT_FOUND') {
       throw new Fault('Runtime.ImportModuleError', String(error), error.stack);
     }
     throw error;
@@ -184,8 +200,10 @@ function run(handler, event, headers) {
 function encode(result) {
   try {
     return JSON.stringify(result === undefined ? null : result) ?? 'null';
-  } catch (error) {
-    throw new Fault('Runtime.MarshalError', `Unable to stringify response body as json: ${error.message}`);
+  } catch {
+    // AWS's runtimes gave it a name with Node.js 24.
+    const named = Number((process.env.AWS_EXECUTION_ENV || '').replace(/\D+(\d+).*/, '$1')) >= 24;
+    throw new Fault(named ? 'Runtime.JSONStringifyError' : 'Error', 'Unable to stringify response body');
   }
 }
 
@@ -199,7 +217,7 @@ async function handleOne(handler) {
   try {
     response = encode(await run(handler, JSON.parse(body.toString()), headers));
   } catch (error) {
-    console.error('Invoke Error', JSON.stringify(describe(error)));
+    console.error('Invoke Error', logged(error));
     await tell(`${where}error`, error);
     return;
   }
@@ -210,7 +228,7 @@ async function handleOne(handler) {
 function end(kind, status) {
   return async (error) => {
     const fault = kind === undefined ? error : new Fault(kind, String(error), error && error.stack);
-    console.error(kind ?? 'Uncaught Exception', JSON.stringify(describe(fault)));
+    console.error(kind === undefined ? 'Uncaught Exception' : 'Unhandled Promise Rejection', logged(fault));
     // The connection of the runtime may be waiting for its next invocation.
     await tell(requestId === '' ? 'init/error' : `invocation/${requestId}/error`, fault, false).catch(() => {});
     process.exit(status);
@@ -225,7 +243,7 @@ async function main() {
   try {
     handler = await load(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
   } catch (error) {
-    console.error('Uncaught Exception', JSON.stringify(describe(error)));
+    console.error('Uncaught Exception', logged(error));
     await tell('init/error', error);
     process.exit(1);
   }

@@ -209,6 +209,16 @@ class LoaderAround:
         return self.loader.create_module(spec)
 
 
+class Missing:
+    """Asked last: says why the AWS SDK is not here, where that is so."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in ("boto3", "botocore"):
+            why = "the AWS SDK could not be fetched when the function was created, or --sdk none was chosen"
+            raise ModuleNotFoundError(f"No module named '{name}' ({why}; see the log of apus, or bring it)", name=name)
+
+
 class Quitter:
     """`exit` and `quit`, which are not there without the `site` module."""
 
@@ -229,6 +239,7 @@ def prepare(environ):
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.meta_path.insert(0, LoggingHook)
+    sys.meta_path.append(Missing)
     task = environ.get("LAMBDA_TASK_ROOT", "/var/task")
     packages = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     # Where layers are is the platform's to say; functions see no arguments.

@@ -9,6 +9,7 @@ mod python;
 use std::path::{Path, PathBuf};
 
 use crate::driver::RootEntry;
+use crate::sdk::Sdk;
 
 pub use interpreters::InterpreterSearch;
 
@@ -20,6 +21,8 @@ pub(crate) struct RuntimePlan {
     pub(crate) variables: Vec<(String, String)>,
     /// Something that the user should know.
     pub(crate) note: Option<String>,
+    /// The AWS SDK that functions of it expect.
+    pub(crate) sdk: Option<Sdk>,
 }
 
 /// What a runtime may look at.
@@ -27,14 +30,16 @@ pub(crate) struct RuntimeContext<'a> {
     pub(crate) search: &'a InterpreterSearch,
     /// The directory of our own files, with one directory per runtime.
     pub(crate) files: &'a Path,
-    /// Libraries that functions find without bringing them, per runtime.
-    pub(crate) bundled: Option<&'a Path>,
+    /// Where the AWS SDKs are that functions find without bringing them.
+    pub(crate) sdks: Option<&'a Path>,
     /// The function's unpacked code on the host.
     pub(crate) code: &'a Path,
     /// Its unpacked layers on the host, lowest first.
     pub(crate) layers: &'a [PathBuf],
     /// The name of its handler.
     pub(crate) handler: &'a str,
+    /// What it may use, in MB.
+    pub(crate) memory_mb: u32,
 }
 
 /// Why a function of a runtime cannot be started.

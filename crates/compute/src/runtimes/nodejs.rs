@@ -4,12 +4,22 @@ use std::path::{Path, PathBuf};
 
 use super::{InterpreterSearch, PlanFailure, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
+use crate::sdk::{NODEJS_MAJOR_MIN, Sdk};
 
-pub(super) const RUNTIME: Runtime =
-    Runtime { prefix: "nodejs", files: &[("bootstrap.js", include_str!("bootstrap.js"))], plan };
+pub(super) const RUNTIME: Runtime = Runtime { prefix: "nodejs", files: FILES, plan };
+
+const FILES: &[(&str, &str)] = &[
+    ("bootstrap.js", include_str!("bootstrap.js")),
+    // Where the SDK is mounted.
+    ("node_modules/.keep", ""),
+];
 
 /// The oldest that the bootstrap runs on.
 const MAJOR_MIN: u32 = 16;
+/// Of a function's memory, what objects that live may take.
+const OLD_SPACE_PERCENT: u32 = 90;
+/// Of a function's memory, what each half of the space of new objects may take.
+const SEMI_SPACE_PERCENT: u32 = 5;
 
 fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let wanted: u32 = version
@@ -35,15 +45,32 @@ fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, Plan
             found.program.display()
         )
     });
+    let mut root = vec![
+        RootEntry::BindFile { source: text(&found.program)?, path: "/var/lang/bin/node".into() },
+        RootEntry::Bind { source: text(context.files)?, path: "/var/runtime".into() },
+    ];
+    let sdk = found.major.is_none_or(|major| major >= NODEJS_MAJOR_MIN);
+    let sdk = sdk.then(|| Sdk::Nodejs { program: found.program.clone() });
+    if let Some(sdk) = sdk.as_ref().zip(context.sdks).and_then(|(sdk, shelf)| sdk.found(shelf)) {
+        root.push(RootEntry::Bind { source: text(&sdk)?, path: "/var/runtime/node_modules".into() });
+    }
+    // Modules are not looked for by NODE_PATH but in the directories above them, and find there what it names on AWS.
+    let of_version = format!("nodejs/node{wanted}/node_modules");
+    let of_layers = context.layers.iter().any(|layer| layer.join(&of_version).is_dir());
+    let of_layers = if of_layers { &*of_version } else { "nodejs/node_modules" };
+    root.push(RootEntry::Link { path: "/var/node_modules".into(), target: format!("/opt/{of_layers}") });
+    root.push(RootEntry::Link { path: "/node_modules".into(), target: "/var/runtime/node_modules".into() });
+    let share = |percent| context.memory_mb * percent / 100;
     Ok(RuntimePlan {
-        root: vec![
-            RootEntry::BindFile { source: text(&found.program)?, path: "/var/lang/bin/node".into() },
-            RootEntry::Bind { source: text(context.files)?, path: "/var/runtime".into() },
-        ],
+        root,
+        sdk,
         command: vec![
             "/var/lang/bin/node".into(),
             // It brings certificates of its own; ours are where OpenSSL looks. NODE_EXTRA_CA_CERTS costs more.
             "--use-openssl-ca".into(),
+            // It would collect garbage by the memory of the host, and be killed before. AWS's shares of the memory.
+            format!("--max-old-space-size={}", share(OLD_SPACE_PERCENT)),
+            format!("--max-semi-space-size={}", share(SEMI_SPACE_PERCENT)),
             "/var/runtime/bootstrap.js".into(),
         ],
         variables: vec![(

@@ -40,5 +40,5 @@ fn plan_go(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, P
 
 /// A program that cannot be executed, or not on this machine, is the driver's to refuse.
 fn start(path: &str, note: Option<String>) -> RuntimePlan {
-    RuntimePlan { root: Vec::new(), command: vec![path.to_owned()], variables: Vec::new(), note }
+    RuntimePlan { root: Vec::new(), command: vec![path.to_owned()], variables: Vec::new(), note, sdk: None }
 }

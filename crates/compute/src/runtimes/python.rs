@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{InterpreterSearch, PlanFailure, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
+use crate::sdk::Sdk;
 
 pub(super) const RUNTIME: Runtime = Runtime {
     prefix: "python",
@@ -11,7 +12,7 @@ pub(super) const RUNTIME: Runtime = Runtime {
         ("bootstrap.py", include_str!("bootstrap.py")),
         ("apus/exceptions.py", include_str!("exceptions.py")),
         ("apus/logging_format.py", include_str!("logging_format.py")),
-        // Where bundled libraries are mounted.
+        // Where the SDK is mounted.
         ("site-packages/.keep", ""),
     ],
     plan,
@@ -41,6 +42,7 @@ fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, Plan
     });
     Ok(RuntimePlan {
         root: found.root(context)?,
+        sdk: Some(found.sdk()),
         command: vec![
             format!("/var/lang/bin/python3.{}", found.minor),
             // Without `site`, which looks for packages of the host, and without writing bytecode to read-only places.
@@ -78,6 +80,10 @@ fn preference(wanted: u32) -> impl Iterator<Item = u32> {
 }
 
 impl Python {
+    fn sdk(&self) -> Sdk {
+        Sdk::Python { minor: self.minor, program: self.program.clone() }
+    }
+
     fn root(&self, context: &RuntimeContext<'_>) -> Result<Vec<RootEntry>, String> {
         let name = format!("python3.{}", self.minor);
         let program = format!("/var/lang/bin/{name}");
@@ -108,8 +114,8 @@ impl Python {
             root.push(RootEntry::Hidden { path });
         }
         root.push(RootEntry::Bind { source: text(context.files)?, path: "/var/runtime".into() });
-        if let Some(bundled) = context.bundled {
-            root.push(RootEntry::Bind { source: text(bundled)?, path: "/var/runtime/site-packages".into() });
+        if let Some(sdk) = context.sdks.and_then(|shelf| self.sdk().found(shelf)) {
+            root.push(RootEntry::Bind { source: text(&sdk)?, path: "/var/runtime/site-packages".into() });
         }
         Ok(root)
     }

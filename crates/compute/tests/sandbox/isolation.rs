@@ -8,7 +8,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::rig::{ENDPOINT_PORT, Function, Ports, Rig, directory, text, write_code};
+use crate::rig::{ENDPOINT_PORT, Function, Ports, Rig, text};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -356,16 +356,13 @@ async fn descriptors() {
 }
 
 async fn packages() {
-    let libraries = directory("packages_libraries");
-    write_code(&libraries, "nestlings/__init__.py", "count = 4\n");
-    let rig = Rig::configured("packages", |config| config.python_libraries = Some(libraries));
+    let rig = Rig::start("packages");
     let inside = rig.python("inside", EVALUATE);
     check(
         &rig,
         &inside,
         &[
-            ("[p for p in sys.path if 'packages' in p and os.path.isdir(p) and os.listdir(p)]", json!(["/var/runtime/site-packages"])),
-            ("__import__('nestlings').count", json!(4)),
+            ("[p for p in sys.path if 'packages' in p and os.path.isdir(p) and os.listdir(p)]", json!([])),
             ("__import__('pip')", json!("ModuleNotFoundError")),
             ("[p for p in os.listdir(os.path.dirname(os.__file__)) if p.endswith('-packages') and os.listdir(os.path.dirname(os.__file__) + '/' + p)]",
                 json!([]),

@@ -243,7 +243,7 @@ async fn memory() {
     assert_eq!(rig.value(&eats, r#"{"mb": 64, "child": false}"#).await, 64 * 1024 * 1024);
     for child in [false, true] {
         let event = json!({"mb": 256, "child": child}).to_string();
-        let (error, outcome) = rig.error(&eats, &event, "Runtime.ExitError").await;
+        let (error, outcome) = rig.error(&eats, &event, "Runtime.OutOfMemory").await;
         let text = error["errorMessage"].as_str().unwrap_or_default();
         assert!(text.ends_with("Runtime exited with error: signal: killed"), "{text}");
         assert_eq!(outcome.memory_max_bytes, 128 * 1024 * 1024);
@@ -276,11 +276,11 @@ async fn scratch() {
     // The room of files is none for memory, not even after they are gone.
     let hoards = r#"{"remove": true, "files": 0, "memory": 400}"#;
     assert_eq!(rig.value(&writes, r#"{"files": 100}"#).await, 200);
-    rig.error(&writes, hoards, "Runtime.ExitError").await;
+    rig.error(&writes, hoards, "Runtime.OutOfMemory").await;
     assert_eq!(rig.value(&writes, r#"{"files": 160}"#).await, 160);
-    let (error, _) = rig.error(&writes, r#"{"memory": 250}"#, "Runtime.ExitError").await;
+    let (error, _) = rig.error(&writes, r#"{"memory": 250}"#, "Runtime.OutOfMemory").await;
     assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
-    let (error, _) = rig.error(&writes, r#"{"files": 100, "memory": 250}"#, "Runtime.ExitError").await;
+    let (error, _) = rig.error(&writes, r#"{"files": 100, "memory": 250}"#, "Runtime.OutOfMemory").await;
     assert!(error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed")), "{error}");
     rig.stop().await;
 }
@@ -559,12 +559,21 @@ async fn missing_runtime() {
         });
         let error = rig.try_invoke(&function, "{}").await.expect_err("it cannot run");
         assert!(error.to_string().contains(expected), "{error}");
+        let error = rig.compute.prepare(runtime).await.expect_err("it cannot run");
+        assert!(error.to_string().contains(expected), "{error}");
     }
+    let notes = rig.compute.prepare("python3.9").await.expect("another stands in");
+    assert!(notes[0].contains("python3.9 is not installed; the function runs on python3."), "{notes:?}");
+    assert_eq!(rig.compute.prepare("provided.al2023").await.expect("it needs nothing"), [""; 0]);
     rig.stop().await;
     let rig = Rig::configured("missing_runtime_2", |config| config.interpreters.directories.clear());
     let function = rig.python("any", "");
     let error = rig.try_invoke(&function, "{}").await.expect_err("there is no interpreter");
     assert!(error.to_string().contains("install python3.11"), "{error}");
+    for (runtime, remedy) in [("python3.12", "install python3.12"), ("nodejs22.x", "install Node.js 22")] {
+        let error = rig.compute.prepare(runtime).await.expect_err("there is no interpreter");
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
     rig.stop().await;
 }
 

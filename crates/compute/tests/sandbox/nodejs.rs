@@ -97,8 +97,8 @@ async fn failures() {
         "round",
         "app.go",
         "exports.go = async () => { const a = {}; a.a = a; return a; };",
-        "Runtime.MarshalError",
-        "circular",
+        "Error",
+        "Unable to stringify response body",
     )
     .await;
     check("unhandled", "app.go", "exports.go = () => new Promise(() => { Promise.reject(new Error('stray')); setTimeout(() => {}, 9999); });",

@@ -38,6 +38,7 @@ pub(crate) async fn create_function(
     if exists.await.map_err(Failure::from)?.is_some() {
         return Err(errors::function_exists(&function.id.name));
     }
+    lambda.prepare(&settings.runtime, &function.id.name).await?;
     let package = code_source::package(&context, &input.code, "CreateFunction").await?;
     let unpacked_bytes = lambda.unpack(&package).await?;
     let layers = input.layers.unwrap_or_default();

@@ -47,6 +47,7 @@ pub(crate) async fn update_function_code(
         before.code_bytes = package.bytes.len() as u64;
         return Ok(configuration(&function, LATEST, &before, Detail::Full).map_err(Failure::from)?);
     }
+    lambda.prepare(&before.runtime, &function.id.name).await?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let update = Update {
         function: function.clone(),

@@ -38,6 +38,9 @@ pub(crate) async fn update_function_configuration(
         let role = input.role.as_deref().unwrap_or(&before.role);
         check(&context, &function.id, role, &target, Purpose::DeadLetters).await?;
     }
+    let runtime = input.runtime.as_ref().map_or(&*before.runtime, |runtime| runtime.as_str());
+    Settings::check_runtime(runtime)?;
+    lambda.prepare(runtime, &function.id.name).await?;
     let mut unpacked_bytes = 0;
     if let Some(layers) = &input.layers {
         lambda.check_layers(&context, layers, before.layers()).await?;
