@@ -10,10 +10,11 @@ use bytes::Bytes;
 use super::cold::ColdReason;
 use super::failure::Failure;
 use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
-use crate::exchange::{Answer, Exchange, Invocation};
+use crate::exchange::{Answer, Exchange, Invocation, RESPONSE_BYTES_MAX};
 use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
 use crate::output::EnvironmentLog;
 use crate::report::{self, Status};
+use crate::response_stream::STREAM_BYTES_MAX;
 use crate::spec::FunctionSpec;
 
 /// How long a runtime may take to initialise before it gets a second chance under the function's timeout.
@@ -137,7 +138,7 @@ impl Environment {
     /// Runs one invocation. The environment is of no further use unless it is alive afterwards.
     pub(crate) async fn invoke(&self, request: InvokeRequest) -> (InvokeOutcome, Alive) {
         let begun = self.env.monotonic();
-        let request_id = request.request_id.clone();
+        let (request_id, stream) = (request.request_id.clone(), request.response_stream);
         self.log.begin(&request_id);
         self.log.platform_line(&report::start(&request_id, &self.spec.version));
         let invocation = Arc::new(Invocation {
@@ -152,7 +153,15 @@ impl Environment {
         let answered = async {
             tokio::select! {
                 biased;
-                answer = self.exchange.invoke(invocation) => Ok(answer),
+                // What broke off a response may be the end of the runtime, which is soon known, or not.
+                answer = self.exchange.invoke(invocation, stream) => match answer {
+                    Answer::Truncated => tokio::select! {
+                        biased;
+                        exit = self.sandbox.ended() => Err(exit),
+                        () = self.exchange.ready() => Ok(answer),
+                    },
+                    answer => Ok(answer),
+                },
                 exit = self.sandbox.ended() => Err(exit),
             }
         };
@@ -162,12 +171,15 @@ impl Environment {
         let result = match result {
             Ok(Ok(Answer::Response(payload))) => Ok(payload),
             Ok(Ok(Answer::Fault(fault))) => Err(Failure::Fault(fault)),
-            Ok(Ok(Answer::TooLarge)) => Err(Failure::TooLarge),
+            Ok(Ok(Answer::TooLarge)) => Err(Failure::TooLarge(RESPONSE_BYTES_MAX as u64)),
+            Ok(Ok(Answer::Streamed)) => Ok(Bytes::new()),
+            Ok(Ok(Answer::StreamTooLarge)) => Err(Failure::TooLarge(STREAM_BYTES_MAX)),
+            Ok(Ok(Answer::Truncated)) => Err(Failure::Truncated),
             Ok(Err(exit)) => Err(Failure::Exited(exit)),
             Err(_elapsed) => Err(Failure::TimedOut),
         };
         let alive = match &result {
-            Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge) => Alive::Yes,
+            Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated) => Alive::Yes,
             Err(_) => Alive::No,
         };
         let memory_max_bytes = self.sandbox.memory_peak_bytes().unwrap_or(0);

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use super::{InterpreterSearch, PlanFailure, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
 
-pub(super) const RUNTIME: Runtime =
-    Runtime { prefix: "nodejs", files: &[("bootstrap.js", include_str!("bootstrap.js"))], plan };
+pub(super) const RUNTIME: Runtime = Runtime {
+    prefix: "nodejs",
+    files: &[("bootstrap.js", include_str!("bootstrap.js")), ("streaming.js", include_str!("streaming.js"))],
+    plan,
+};
 
 /// The oldest that the bootstrap runs on.
 const MAJOR_MIN: u32 = 16;

@@ -15,6 +15,7 @@ mod nodejs;
 mod provided;
 mod rig;
 mod rootless;
+mod streaming;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -40,6 +41,7 @@ fn main() {
     trials.extend(egress::trials());
     trials.extend(nodejs::trials());
     trials.extend(provided::trials());
+    trials.extend(streaming::trials());
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());
