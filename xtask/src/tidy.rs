@@ -26,7 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-kernel", &["apus-env", "apus-model-*", "apus-schema", "apus-store", "apus-time"]),
     ("apus-gateway", &["apus-env", "apus-kernel", "apus-schema", "apus-time", "apus-wire"]),
     ("apus-service-iam", &["apus-policy", SERVICE]),
-    ("apus-service-lambda", &["apus-compute", "apus-patterns", SERVICE]),
+    // The pieces of streamed responses are framed as they come.
+    ("apus-service-lambda", &["apus-compute", "apus-patterns", "apus-wire", SERVICE]),
     ("apus-service-sns", &["apus-patterns", "apus-policy", SERVICE]),
     ("apus-service-sqs", &["apus-policy", SERVICE]),
     ("apus-service-sts", &["apus-policy", SERVICE]),

@@ -7,6 +7,8 @@ use apus_time::Timestamp;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::response_stream::ResponseWriter;
+
 /// The largest response that a runtime may leave, in bytes: AWS's number.
 pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
 
@@ -47,6 +49,12 @@ pub enum Answer {
     Fault(Fault),
     /// The handler returned more than [`RESPONSE_BYTES_MAX`].
     TooLarge,
+    /// The handler's response has been streamed to its end.
+    Streamed,
+    /// The handler streamed more than [`crate::response_stream::STREAM_BYTES_MAX`].
+    StreamTooLarge,
+    /// The runtime broke off a response that it streamed.
+    Truncated,
 }
 
 /// A call that does not fit the state of the environment.
@@ -76,6 +84,10 @@ struct State {
     waiting: bool,
     offered: Option<Arc<Invocation>>,
     running: Option<String>,
+    /// Where the response of the invocation under way goes piece by piece, if it may and has not begun to.
+    stream: Option<ResponseWriter>,
+    /// The response of the invocation under way is being streamed: only who streams it answers.
+    streaming: bool,
     answer: Option<Answer>,
     closed: bool,
 }
@@ -121,11 +133,42 @@ impl Exchange {
             if state.running.as_deref() != Some(request_id) {
                 return Err(Misuse::InvalidRequestId);
             }
+            if state.streaming {
+                return Err(Misuse::InvalidStateTransition);
+            }
             state.running = None;
+            state.stream = None;
             state.answer = Some(answer);
         }
         self.to_pool.notify_waiters();
         Ok(())
+    }
+
+    /// For the runtime: begins to answer the invocation under way piece by piece, until [`Self::end_stream`]. Nothing if
+    /// whoever invoked wants the response whole: then it is gathered, and answered as any other.
+    pub fn begin_stream(&self, request_id: &str) -> Result<Option<ResponseWriter>, Misuse> {
+        let mut state = self.lock();
+        if state.running.as_deref() != Some(request_id) {
+            return Err(Misuse::InvalidRequestId);
+        }
+        if state.streaming {
+            return Err(Misuse::InvalidStateTransition);
+        }
+        let stream = state.stream.take();
+        state.streaming = stream.is_some();
+        Ok(stream)
+    }
+
+    /// For the runtime: answers the invocation whose stream was begun.
+    pub fn end_stream(&self, answer: Answer) {
+        {
+            let mut state = self.lock();
+            assert!(state.streaming, "a stream ends once, after its beginning");
+            state.streaming = false;
+            state.running = None;
+            state.answer = Some(answer);
+        }
+        self.to_pool.notify_waiters();
     }
 
     /// For the runtime: says that it cannot initialise.
@@ -156,8 +199,9 @@ impl Exchange {
         self.await_pool_side(|state| state.waiting.then_some(())).await;
     }
 
-    /// For the pool: hands an invocation to the waiting runtime and waits for the answer.
-    pub async fn invoke(&self, invocation: Arc<Invocation>) -> Answer {
+    /// For the pool: hands an invocation to the waiting runtime and waits for the answer. With a stream the response may
+    /// go there while it is made.
+    pub async fn invoke(&self, invocation: Arc<Invocation>, stream: Option<ResponseWriter>) -> Answer {
         {
             let mut state = self.lock();
             assert!(
@@ -165,6 +209,7 @@ impl Exchange {
                 "an environment takes one event at a time"
             );
             state.answer = None;
+            state.stream = stream;
             state.offered = Some(invocation);
         }
         self.to_runtime.notify_waiters();

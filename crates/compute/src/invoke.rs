@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::pool::rules::{ColdReason, Throttled};
+use crate::response_stream::ResponseWriter;
 
 /// The largest event of a synchronous invocation, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -25,12 +26,14 @@ pub struct InvokeRequest {
     pub client_context: Option<String>,
     /// The caller's Cognito identity, as JSON.
     pub cognito_identity: Option<String>,
+    /// Where the response goes as it comes, if the function streams it; what it returns whole is in the outcome.
+    pub response_stream: Option<ResponseWriter>,
 }
 
 /// How an invocation ended.
 #[derive(Clone, Debug)]
 pub struct InvokeOutcome {
-    /// The response, or the error as JSON.
+    /// The response, or the error as JSON; empty after a response that was streamed.
     pub payload: Bytes,
     /// Present if the function failed.
     pub function_error: Option<FunctionError>,

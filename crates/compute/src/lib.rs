@@ -22,6 +22,7 @@ pub mod pool;
 mod probe;
 mod programs;
 mod report;
+pub mod response_stream;
 mod runtime_api;
 mod runtimes;
 mod sdk;

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::exchange::{Answer, Exchange, Fault, Invocation, Misuse, RESPONSE_BYTES_MAX};
+use crate::response_stream::{ResponsePart, ResponseWriter, STREAM_BYTES_MAX};
 
 /// The version that AWS's runtimes speak.
 const VERSION: &str = "/2018-06-01";
@@ -29,6 +30,8 @@ const CONNECTIONS_MAX: usize = 64;
 
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+const STREAMING: &str = "streaming";
 
 type Reply = Response<Full<Bytes>>;
 
@@ -138,6 +141,33 @@ fn put_headers(headers: &mut HeaderMap, invocation: &Invocation) {
 }
 
 async fn response(exchange: &Exchange, id: &str, request: Request<Incoming>) -> Reply {
+    match request.headers().get(RESPONSE_MODE) {
+        None => {}
+        Some(mode) if mode.as_bytes().eq_ignore_ascii_case(STREAMING.as_bytes()) => {
+            match exchange.begin_stream(id) {
+                Ok(Some(writer)) => return stream(exchange, writer, request).await,
+                // Whoever invoked wants it whole.
+                Ok(None) => {}
+                Err(misuse) => return refused(misuse),
+            }
+        }
+        Some(_) => {
+            let error_type = "Runtime.InvalidResponseModeHeader";
+            let report = serde_json::json!({
+                "errorType": error_type,
+                "errorMessage": format!("{RESPONSE_MODE} is neither absent nor `{STREAMING}`"),
+            });
+            let fault = Fault { error_type: Some(error_type.into()), body: report.to_string().into() };
+            return match exchange.answer(id, Answer::Fault(fault)) {
+                Ok(()) => problem(
+                    StatusCode::BAD_REQUEST,
+                    "InvalidFunctionResponseMode",
+                    "Invalid function response mode",
+                ),
+                Err(misuse) => refused(misuse),
+            };
+        }
+    }
     let declared = request.body().size_hint().lower();
     if declared > RESPONSE_BYTES_MAX as u64 {
         // Judged by its announced length, but read to its end: a runtime writes first and listens then.
@@ -156,12 +186,7 @@ async fn response(exchange: &Exchange, id: &str, request: Request<Incoming>) -> 
             );
         }
     };
-    // A streamed response may fail midway, which its trailers tell.
-    let late_error = collected.trailers().and_then(|trailers| {
-        let error_type = error_type(trailers)?;
-        Some(Fault { error_type: Some(error_type), body: late_body(trailers) })
-    });
-    let answer = match late_error {
+    let answer = match collected.trailers().and_then(late_error) {
         Some(fault) => Answer::Fault(fault),
         None => Answer::Response(collected.to_bytes()),
     };
@@ -169,6 +194,60 @@ async fn response(exchange: &Exchange, id: &str, request: Request<Incoming>) -> 
     // Whoever waits for the answer goes first, and then the runtime hears that it was taken.
     tokio::task::yield_now().await;
     accepted(answered)
+}
+
+/// Hands a response on as it comes, until it ends, breaks off or is too long.
+async fn stream(exchange: &Exchange, writer: ResponseWriter, request: Request<Incoming>) -> Reply {
+    // However this ends, and be it by the end of the connection, the invocation has its answer.
+    let mut end = StreamEnd { exchange, answer: Answer::Truncated };
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    writer.write(ResponsePart::Begin { content_type }).await;
+    let mut body = request.into_body();
+    let mut total = 0;
+    let mut late = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            let message = "HTTP request detected as truncated";
+            return problem(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", message);
+        };
+        match frame.into_data() {
+            Ok(bytes) if total + bytes.len() as u64 > STREAM_BYTES_MAX => {
+                end.answer = Answer::StreamTooLarge;
+                let message = format!("Exceeded maximum allowed payload size ({STREAM_BYTES_MAX} bytes).");
+                return problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message);
+            }
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => {
+                total += bytes.len() as u64;
+                writer.write(ResponsePart::Bytes(bytes)).await;
+            }
+            Err(frame) => late = frame.trailers_ref().and_then(late_error),
+        }
+    }
+    end.answer = late.map_or(Answer::Streamed, Answer::Fault);
+    drop(end);
+    // Whoever waits for the end goes first.
+    tokio::task::yield_now().await;
+    accepted(Ok(()))
+}
+
+/// Answers when it is dropped.
+struct StreamEnd<'a> {
+    exchange: &'a Exchange,
+    answer: Answer,
+}
+
+impl Drop for StreamEnd<'_> {
+    fn drop(&mut self) {
+        self.exchange.end_stream(std::mem::replace(&mut self.answer, Answer::Truncated));
+    }
+}
+
+/// A response in pieces may fail midway, which its trailers tell.
+fn late_error(trailers: &HeaderMap) -> Option<Fault> {
+    let error_type = error_type(trailers).filter(|error_type| !error_type.is_empty())?;
+    Some(Fault { error_type: Some(error_type), body: late_body(trailers) })
 }
 
 /// The report of an error midway: JSON in base64, as trailers carry no JSON.

@@ -213,6 +213,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::invoke::ACCESS, op::invoke::invoke)
         .operation(op::invoke_async::ACCESS, op::invoke_async::invoke_async)
+        .operation(
+            op::invoke_with_response_stream::ACCESS,
+            op::invoke_with_response_stream::invoke_with_response_stream,
+        )
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
             op::list_event_source_mappings::ACCESS,

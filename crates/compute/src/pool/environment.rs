@@ -12,10 +12,11 @@ use bytes::Bytes;
 use super::cold::ColdReason;
 use super::failure::Failure;
 use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
-use crate::exchange::{Answer, Exchange, Invocation};
+use crate::exchange::{Answer, Exchange, Invocation, RESPONSE_BYTES_MAX};
 use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
 use crate::output::EnvironmentLog;
 use crate::report::{self, Phase, Status};
+use crate::response_stream::STREAM_BYTES_MAX;
 use crate::spec::FunctionSpec;
 use crate::standing::Started;
 
@@ -173,7 +174,7 @@ impl Environment {
     pub(crate) async fn invoke(&self, request: InvokeRequest) -> (InvokeOutcome, Alive) {
         let begun = self.env.monotonic();
         self.invocations.fetch_add(1, Ordering::Relaxed);
-        let request_id = request.request_id.clone();
+        let (request_id, stream) = (request.request_id.clone(), request.response_stream);
         self.log.begin(&request_id);
         self.log.platform_line(&report::start(&request_id, &self.spec.version));
         let invocation = Arc::new(Invocation {
@@ -188,7 +189,15 @@ impl Environment {
         let answered = async {
             tokio::select! {
                 biased;
-                answer = self.exchange.invoke(invocation) => Ok(answer),
+                // What broke off a response may be the end of the runtime, which is soon known, or not.
+                answer = self.exchange.invoke(invocation, stream) => match answer {
+                    Answer::Truncated => tokio::select! {
+                        biased;
+                        exit = self.sandbox.ended() => Err(exit),
+                        () = self.exchange.ready() => Ok(answer),
+                    },
+                    answer => Ok(answer),
+                },
                 exit = self.sandbox.ended() => Err(exit),
             }
         };
@@ -198,12 +207,15 @@ impl Environment {
         let result = match result {
             Ok(Ok(Answer::Response(payload))) => Ok(payload),
             Ok(Ok(Answer::Fault(fault))) => Err(Failure::Fault(fault)),
-            Ok(Ok(Answer::TooLarge)) => Err(Failure::TooLarge),
+            Ok(Ok(Answer::TooLarge)) => Err(Failure::TooLarge(RESPONSE_BYTES_MAX as u64)),
+            Ok(Ok(Answer::Streamed)) => Ok(Bytes::new()),
+            Ok(Ok(Answer::StreamTooLarge)) => Err(Failure::TooLarge(STREAM_BYTES_MAX)),
+            Ok(Ok(Answer::Truncated)) => Err(Failure::Truncated),
             Ok(Err(exit)) => Err(Failure::Exited(exit)),
             Err(_elapsed) => Err(Failure::TimedOut),
         };
         let alive = match &result {
-            Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge) => Alive::Yes,
+            Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated) => Alive::Yes,
             Err(_) => Alive::No,
         };
         let memory_max_bytes = self.sandbox.memory_peak_bytes().unwrap_or(0);
@@ -327,7 +339,9 @@ fn conclude(
     };
     let status = match (&result, &function_error) {
         (Err(Failure::TimedOut), _) => Status::Timeout,
-        (Err(Failure::Fault(_) | Failure::TooLarge), _) if initialised => Status::Success,
+        (Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated), _) if initialised => {
+            Status::Success
+        }
         (Err(_), Some(error)) => Status::Error(&error.error_type),
         _ => Status::Success,
     };

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::driver::Exit;
-use crate::exchange::{Fault, RESPONSE_BYTES_MAX};
+use crate::exchange::Fault;
 use crate::report::{self, Status};
+
+const TRUNCATED: &str = "the runtime broke off its response";
 
 /// How a function failed.
 #[derive(Clone)]
@@ -16,7 +18,9 @@ pub(super) enum Failure {
     Fault(Fault),
     Exited(Exit),
     TimedOut,
-    TooLarge,
+    /// More than so many bytes.
+    TooLarge(u64),
+    Truncated,
     Entrypoint(String),
 }
 
@@ -27,7 +31,8 @@ impl Failure {
             Self::Exited(Exit::OutOfMemory) => "Runtime.OutOfMemory".into(),
             Self::Exited(_) => "Runtime.ExitError".into(),
             Self::TimedOut => "Sandbox.Timedout".into(),
-            Self::TooLarge => "Function.ResponseSizeTooLarge".into(),
+            Self::TooLarge(_) => "Function.ResponseSizeTooLarge".into(),
+            Self::Truncated => "Runtime.TruncatedResponse".into(),
             Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".into(),
         }
     }
@@ -48,11 +53,8 @@ impl Failure {
                     timeout.as_secs_f64()
                 )
             }
-            Self::TooLarge => {
-                format!(
-                    "Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."
-                )
-            }
+            Self::TooLarge(limit) => too_large(*limit),
+            Self::Truncated => format!("RequestId: {request_id} Error: {TRUNCATED}"),
             Self::Entrypoint(why) => format!("RequestId: {request_id} Error: {why}"),
         };
         json!({ "errorType": self.error_type(), "errorMessage": message }).to_string().into()
@@ -70,14 +72,19 @@ impl Failure {
             Self::Exited(exit) => {
                 Some(format!("RequestId: {request_id} Error: {}\nRuntime.ExitError", exit_text(*exit)))
             }
-            Self::TooLarge => Some(format!(
-                "Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."
-            )),
+            Self::TooLarge(limit) => Some(too_large(*limit)),
+            Self::Truncated => {
+                Some(format!("RequestId: {request_id} Error: {TRUNCATED}\nRuntime.TruncatedResponse"))
+            }
             Self::Entrypoint(why) => {
                 Some(format!("RequestId: {request_id} Error: {why}\nRuntime.InvalidEntrypoint"))
             }
         }
     }
+}
+
+fn too_large(limit: u64) -> String {
+    format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).")
 }
 
 /// A runtime that fails to initialise does not know for which invocation it was started.

@@ -16,6 +16,24 @@ const EXTENSIONS = ['', '.js', '.mjs', '.cjs'];
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 let requestId = '';
 
+// Handlers that write their response to a stream say so by this mark.
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+// The response that is being streamed.
+let streamed;
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = 'response';
+    if (typeof options?.highWaterMark === 'number') handler[WATER_MARK] = options.highWaterMark;
+    return handler;
+  },
+  // Most functions do without.
+  get HttpResponseStream() {
+    return require('./streaming.js').HttpResponseStream;
+  },
+};
+
 function exchange(method, where, body, headers = {}, using = agent) {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
@@ -207,12 +225,32 @@ function encode(result) {
   }
 }
 
+// Calls a handler that writes its response, and waits until all of it is sent.
+async function runStreaming(handler, event, headers, where) {
+  const { ResponseStream } = require('./streaming.js');
+  const stream = new ResponseStream({ host: HOST, port: PORT, path: `${API}${where}response`, agent }, handler[WATER_MARK]);
+  streamed = stream;
+  // An error of the stream's is the handler's to see, and does not end the process.
+  stream.on('error', () => {});
+  try {
+    const returned = handler(event, stream, contextOf(headers, () => {}));
+    if (!returned || typeof returned.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
+    if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
+  } catch (error) {
+    console.error('Invoke Error', JSON.stringify(describe(error)));
+    stream.fail(describe(error));
+  }
+  await stream.answered;
+  streamed = undefined;
+}
+
 async function handleOne(handler) {
   const { status, headers, body } = await exchange('GET', 'invocation/next');
   if (status !== 200) throw new Error(`the platform gives no invocation: status ${status}`);
   requestId = headers['lambda-runtime-aws-request-id'];
   if (headers['lambda-runtime-trace-id']) process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
   const where = `invocation/${requestId}/`;
+  if (handler[STREAMING] === 'response') return runStreaming(handler, JSON.parse(body.toString()), headers, where);
   let response;
   try {
     response = encode(await run(handler, JSON.parse(body.toString()), headers));
@@ -229,6 +267,11 @@ function end(kind, status) {
   return async (error) => {
     const fault = kind === undefined ? error : new Fault(kind, String(error), error && error.stack);
     console.error(kind === undefined ? 'Uncaught Exception' : 'Unhandled Promise Rejection', logged(fault));
+    if (streamed !== undefined) {
+      streamed.fail(describe(fault));
+      await streamed.answered.catch(() => {});
+      process.exit(status);
+    }
     // The connection of the runtime may be waiting for its next invocation.
     await tell(requestId === '' ? 'init/error' : `invocation/${requestId}/error`, fault, false).catch(() => {});
     process.exit(status);

@@ -10,6 +10,7 @@ pub(super) const RUNTIME: Runtime = Runtime { prefix: "nodejs", files: FILES, pl
 
 const FILES: &[(&str, &str)] = &[
     ("bootstrap.js", include_str!("bootstrap.js")),
+    ("streaming.js", include_str!("streaming.js")),
     // Where the SDK is mounted.
     ("node_modules/.keep", ""),
 ];

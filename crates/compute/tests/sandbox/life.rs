@@ -358,6 +358,7 @@ async fn context() {
             r#"{"custom": {"a": "b"}, "env": {"c": "d"}, "client": {"app_title": "Nest"}}"#.into(),
         ),
         cognito_identity: Some(r#"{"cognitoIdentityId": "id", "cognitoIdentityPoolId": "pool"}"#.into()),
+        response_stream: None,
     };
     let outcome = rig.compute.invoke(asks.0.clone(), request).await.expect("it runs");
     let known = payload(&outcome);

@@ -16,6 +16,7 @@ mod provided;
 mod rig;
 mod rootless;
 mod shared;
+mod streaming;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -41,6 +42,7 @@ fn main() {
     trials.extend(egress::trials());
     trials.extend(nodejs::trials());
     trials.extend(provided::trials());
+    trials.extend(streaming::trials());
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());

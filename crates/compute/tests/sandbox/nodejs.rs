@@ -11,16 +11,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("javascript_handlers_of_every_kind_answer", kinds),
         trial("javascript_failures_have_names", failures),
     ];
-    let path = std::env::var("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).any(|directory| directory.join("node").exists());
+    let installed = node_is_installed();
     if !installed {
         eprintln!("\n*** SKIPPED: no function runs on Node.js here: there is no `node` in PATH ***\n");
     }
     trials.into_iter().map(|trial| trial.with_ignored_flag(!installed)).collect()
 }
 
+pub(crate) fn node_is_installed() -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join("node").exists())
+}
+
 /// A function of these files.
-fn javascript(rig: &Rig, name: &str, handler: &str, files: &[(&str, &str)]) -> Function {
+pub(crate) fn javascript(rig: &Rig, name: &str, handler: &str, files: &[(&str, &str)]) -> Function {
     let function = rig.python(name, "");
     for (file, text) in files {
         write_code(&function.0.code_dir, file, text);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use apus_compute::InvokeRequest;
+use apus_compute::response_stream::ResponseWriter;
 use apus_kernel::{Access, Context};
 use apus_model_lambda::{InvocationRequest, InvocationResponse, InvocationType, Invoke, LogType};
 use apus_schema::ServiceError;
@@ -14,11 +15,13 @@ use serde::de::IgnoredAny;
 
 use crate::errors;
 use crate::executions::observed;
+use crate::function_name::FunctionReference;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
 use crate::run::{self, Ran, Run, Trigger};
+use crate::store::find::Found;
 use crate::{Lambda, client_context, resolve};
 
-const ACTION: &str = "lambda:InvokeFunction";
+pub(super) const ACTION: &str = "lambda:InvokeFunction";
 /// The event of an invocation that sends none.
 const EMPTY_EVENT: &[u8] = b"{}";
 
@@ -29,10 +32,8 @@ pub(crate) async fn invoke(
     context: Context,
     input: InvocationRequest,
 ) -> Result<InvocationResponse, ServiceError> {
-    let chance = run::chance(lambda.env.random_u64());
     let qualifier = input.qualifier.as_deref();
-    let (function, found) =
-        lambda.found(&context, ACTION, &input.function_name, qualifier, Some(chance)).await?;
+    let asked = Asked::find(&lambda, &context, &input.function_name, qualifier).await?;
     let kind = input.invocation_type.unwrap_or(InvocationType::RequestResponse);
     if let InvocationType::Unknown(other) = &kind {
         return Err(errors::not_supported(&format!("InvocationType {other}")));
@@ -41,40 +42,87 @@ pub(crate) async fn invoke(
         return Err(errors::not_supported("DurableExecutionName"));
     }
     let with_log = input.log_type == Some(LogType::Tail);
-    let (tenant, client_context) = (input.tenant_id, input.client_context);
-    let payload = event(input.payload)?;
-    let client_context = client_context.map(|text| client_context::decode(&text));
-    if client_context == Some(None) {
-        return Err(errors::invalid_client_context());
-    }
-    if tenant.is_some() {
-        let message = "The invoked function is not enabled with tenancy configuration.";
-        return Err(errors::invalid_parameter(message));
-    }
+    let event = Event::parse(input.payload, input.client_context, input.tenant_id.as_deref())?;
     match kind {
         InvocationType::DryRun => {
             return Ok(InvocationResponse {
                 status_code: Some(204),
-                executed_version: Some(found.version),
+                executed_version: Some(asked.found.version),
                 ..InvocationResponse::default()
             });
         }
         InvocationType::Event => {
-            lambda.accept(&context, &function, &payload, client_context.flatten()).await?;
+            lambda.accept(&context, &asked.function, &event.payload, event.client_context).await?;
             return Ok(InvocationResponse { status_code: Some(202), ..InvocationResponse::default() });
         }
         InvocationType::RequestResponse | InvocationType::Unknown(_) => {}
     }
-    let request = InvokeRequest {
-        request_id: context.request_id.clone(),
-        invoked_arn: Some(function.arn().to_string()),
-        payload,
-        client_context: client_context.flatten(),
-        ..InvokeRequest::default()
-    };
-    let trigger = Trigger::Sync(context.caller.principal.to_string());
-    let ran = lambda.run(&context, Run { function: &function, found, chance, trigger, request }).await?;
+    let ran = lambda.run(&context, asked.run(&context, event, None)).await?;
     Ok(response(ran, with_log))
+}
+
+/// The function that a caller may invoke, and the version that the name leads to this time.
+pub(super) struct Asked {
+    function: FunctionReference,
+    pub(super) found: Found,
+    chance: f64,
+}
+
+impl Asked {
+    pub(super) async fn find(
+        lambda: &Lambda,
+        context: &Context,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Self, ServiceError> {
+        let chance = run::chance(lambda.env.random_u64());
+        let (function, found) = lambda.found(context, ACTION, name, qualifier, Some(chance)).await?;
+        Ok(Self { function, found, chance })
+    }
+
+    /// The invocation for a caller who waits.
+    pub(super) fn run(
+        &self,
+        context: &Context,
+        event: Event,
+        response_stream: Option<ResponseWriter>,
+    ) -> Run<'_> {
+        let request = InvokeRequest {
+            request_id: context.request_id.clone(),
+            invoked_arn: Some(self.function.arn().to_string()),
+            payload: event.payload,
+            client_context: event.client_context,
+            response_stream,
+            ..InvokeRequest::default()
+        };
+        let trigger = Trigger::Sync(context.caller.principal.to_string());
+        Run { function: &self.function, found: self.found.clone(), chance: self.chance, trigger, request }
+    }
+}
+
+/// What a caller sends to a function.
+pub(super) struct Event {
+    payload: Bytes,
+    client_context: Option<String>,
+}
+
+impl Event {
+    pub(super) fn parse(
+        payload: Option<Bytes>,
+        client_context: Option<String>,
+        tenant: Option<&str>,
+    ) -> Result<Self, ServiceError> {
+        let payload = event(payload)?;
+        let client_context = client_context.map(|text| client_context::decode(&text));
+        if client_context == Some(None) {
+            return Err(errors::invalid_client_context());
+        }
+        if tenant.is_some() {
+            let message = "The invoked function is not enabled with tenancy configuration.";
+            return Err(errors::invalid_parameter(message));
+        }
+        Ok(Self { payload, client_context: client_context.flatten() })
+    }
 }
 
 /// The event, which must be JSON.
@@ -95,11 +143,16 @@ fn response(ran: Ran, with_log: bool) -> InvocationResponse {
     InvocationResponse {
         status_code: Some(200),
         function_error: outcome.function_error.map(|error| error.kind.to_owned()),
-        log_result: with_log.then(|| STANDARD.encode(observed::end(&outcome.log, LOG_TAIL_BYTES))),
+        log_result: with_log.then(|| log_tail(&outcome.log)),
         payload: Some(outcome.payload),
         executed_version: Some(version),
         ..InvocationResponse::default()
     }
+}
+
+/// The end of a log, as callers get it.
+pub(super) fn log_tail(log: &str) -> String {
+    STANDARD.encode(observed::end(log, LOG_TAIL_BYTES))
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 GetRuntimeManagementConfig { function_name: name() } = GetRuntimeManagementConfigRequest => "GetRuntimeManagementConfig",
                 Invoke { function_name: name() } = InvocationRequest => "InvokeFunction",
                 InvokeAsync { function_name: name(), invoke_args: Body::empty() } = InvokeAsyncRequest => "InvokeAsync",
+                InvokeWithResponseStream { function_name: name() } = InvokeWithResponseStreamRequest => "InvokeFunction",
                 ListAliases { function_name: name() } = ListAliasesRequest => "ListAliases",
                 ListEventSourceMappings {} = ListEventSourceMappingsRequest => "ListEventSourceMappings",
                 ListFunctionEventInvokeConfigs { function_name: name() } = ListFunctionEventInvokeConfigsRequest => "ListFunctionEventInvokeConfigs",
