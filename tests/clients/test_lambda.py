@@ -302,7 +302,7 @@ def test_what_a_function_may_not_be(create, arguments, code, message):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ({"Runtime": "java21"}, "java21"),
+        ({"Runtime": "dotnet8"}, "dotnet8"),
         ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),

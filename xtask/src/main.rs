@@ -7,6 +7,7 @@ mod clients;
 mod codegen;
 mod coverage;
 mod guest;
+mod java;
 mod run;
 mod test;
 mod tidy;
@@ -68,6 +69,12 @@ const CHORES: &[Chore] = &[
         arguments: "",
         purpose: "download, verify and unpack the API models that codegen and tests read",
         run: |_| codegen::fetch(),
+    },
+    Chore {
+        name: "java",
+        arguments: "[--check]",
+        purpose: "compile the bootstrap of the Java runtimes; --check compares with what this compiler makes of it",
+        run: java::run_java,
     },
     Chore {
         name: "tidy",

@@ -52,10 +52,13 @@ impl HostRoot {
         }
         write_etc(&etc)?;
         let bundle = certificates::write_bundle(&base.join("certificates"), trusted)?;
-        for (path, text) in runtimes::files() {
+        for (path, bytes) in runtimes::files() {
             let path = runtimes.join(path);
-            make_directory(path.parent().unwrap_or(&runtimes))?;
-            write(&path, text)?;
+            // Each on the way, as this process's mask may keep others out.
+            for parent in path.ancestors().skip(1).take_while(|parent| *parent != runtimes) {
+                make_directory(parent)?;
+            }
+            write(&path, bytes)?;
         }
         Ok(Self {
             shared: shared(&etc, &bundle)?,
@@ -145,13 +148,16 @@ fn write_etc(etc: &Path) -> io::Result<()> {
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     );
     write(&etc.join("passwd"), &passwd)?;
-    write(&etc.join("group"), &format!("root:x:0:\nsbx_user1051:x:{INSIDE_GID}:\nnogroup:x:65534:\n"))?;
+    write(&etc.join("group"), format!("root:x:0:\nsbx_user1051:x:{INSIDE_GID}:\nnogroup:x:65534:\n"))?;
     write(&etc.join("hosts"), "127.0.0.1 localhost sandbox\n")?;
     write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")?;
     write(&etc.join("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write(&etc.join("os-release"), "NAME=\"Apus\"\nID=apus\nPRETTY_NAME=\"Apus sandbox\"\n")?;
     for mount_point in CERTIFICATE_DIRECTORIES {
         make_directory(&etc.join(mount_point.trim_start_matches("/etc/")))?;
+    }
+    for mount_point in runtimes::java::configurations() {
+        make_directory(&etc.join(mount_point.file_name().unwrap_or_default()))?;
     }
     if let Ok(text) = fs::read_to_string("/etc/ssl/openssl.cnf") {
         write(&etc.join("ssl/openssl.cnf"), &text)?;
@@ -169,7 +175,7 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
-pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
-    fs::write(path, text)?;
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
+    fs::write(path, content)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }

@@ -15,7 +15,7 @@ use crate::store::FunctionRecord;
 use crate::{errors, tags, variables};
 
 /// The runtimes that are supported: what their names begin with.
-const RUNTIME_PREFIXES: [&str; 4] = ["go1.x", "nodejs", "provided", "python3."];
+const RUNTIME_PREFIXES: [&str; 5] = ["go1.x", "java", "nodejs", "provided", "python3."];
 
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,11 @@ impl InterpreterSearch {
                 directories.extend(versions(&home.join(installed)));
             }
         }
+        // Javas are where systems and version managers put them, and one of them at most in the path.
+        let of_home = home.map(|home| home.join(".sdkman/candidates/java"));
+        for installed in of_home.into_iter().chain(["/usr/lib/jvm", "/opt/java"].map(PathBuf::from)) {
+            directories.extend(versions(&installed));
+        }
         directories.extend(["/usr/local/bin", "/usr/bin"].map(PathBuf::from));
         directories.retain(|directory| directory.is_absolute());
         let mut seen = Vec::new();

@@ -2,6 +2,7 @@
 //! with which variables. Adding one is one file and one line here.
 
 mod interpreters;
+pub(crate) mod java;
 mod nodejs;
 mod provided;
 mod python;
@@ -62,12 +63,13 @@ struct Runtime {
     /// What its names begin with.
     prefix: &'static str,
     /// Our own files, which are written once per start of the platform.
-    files: &'static [(&'static str, &'static str)],
+    files: &'static [(&'static str, &'static [u8])],
     /// `(what follows the prefix, context)` to a plan, or why it cannot run here.
     plan: fn(&str, &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure>,
 }
 
-const RUNTIMES: &[Runtime] = &[nodejs::RUNTIME, python::RUNTIME, provided::PROVIDED, provided::GO];
+const RUNTIMES: &[Runtime] =
+    &[java::RUNTIME, nodejs::RUNTIME, python::RUNTIME, provided::PROVIDED, provided::GO];
 
 /// The plan for a runtime by its AWS name, such as `python3.12`.
 pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
@@ -81,8 +83,8 @@ pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePl
 }
 
 /// Our own files of all runtimes, relative to the directory that [`RuntimeContext::files`] names.
-pub(crate) fn files() -> impl Iterator<Item = (PathBuf, &'static str)> {
+pub(crate) fn files() -> impl Iterator<Item = (PathBuf, &'static [u8])> {
     RUNTIMES.iter().flat_map(|runtime| {
-        runtime.files.iter().map(|(name, text)| (Path::new(runtime.prefix).join(name), *text))
+        runtime.files.iter().map(|(name, bytes)| (Path::new(runtime.prefix).join(name), *bytes))
     })
 }

@@ -8,11 +8,11 @@ use crate::sdk::{NODEJS_MAJOR_MIN, Sdk};
 
 pub(super) const RUNTIME: Runtime = Runtime { prefix: "nodejs", files: FILES, plan };
 
-const FILES: &[(&str, &str)] = &[
-    ("bootstrap.js", include_str!("bootstrap.js")),
-    ("streaming.js", include_str!("streaming.js")),
+const FILES: &[(&str, &[u8])] = &[
+    ("bootstrap.js", include_bytes!("bootstrap.js")),
+    ("streaming.js", include_bytes!("streaming.js")),
     // Where the SDK is mounted.
-    ("node_modules/.keep", ""),
+    ("node_modules/.keep", b""),
 ];
 
 /// The oldest that the bootstrap runs on.

@@ -9,11 +9,11 @@ use crate::sdk::Sdk;
 pub(super) const RUNTIME: Runtime = Runtime {
     prefix: "python",
     files: &[
-        ("bootstrap.py", include_str!("bootstrap.py")),
-        ("apus/exceptions.py", include_str!("exceptions.py")),
-        ("apus/logging_format.py", include_str!("logging_format.py")),
+        ("bootstrap.py", include_bytes!("bootstrap.py")),
+        ("apus/exceptions.py", include_bytes!("exceptions.py")),
+        ("apus/logging_format.py", include_bytes!("logging_format.py")),
         // Where the SDK is mounted.
-        ("site-packages/.keep", ""),
+        ("site-packages/.keep", b""),
     ],
     plan,
 };

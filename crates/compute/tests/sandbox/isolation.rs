@@ -362,7 +362,8 @@ async fn packages() {
         &rig,
         &inside,
         &[
-            ("[p for p in sys.path if 'packages' in p and os.path.isdir(p) and set(os.listdir(p)) - {'.keep'}]", json!([])),
+            ("[p for p in sys.path if 'packages' in p and os.path.isdir(p) and os.listdir(p)]", json!(["/var/runtime/site-packages"])),
+            ("os.listdir('/var/runtime/site-packages')", json!([".keep"])),
             ("__import__('pip')", json!("ModuleNotFoundError")),
             ("[p for p in os.listdir(os.path.dirname(os.__file__)) if p.endswith('-packages') and os.listdir(os.path.dirname(os.__file__) + '/' + p)]",
                 json!([]),

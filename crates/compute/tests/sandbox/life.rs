@@ -571,7 +571,11 @@ async fn missing_runtime() {
     let function = rig.python("any", "");
     let error = rig.try_invoke(&function, "{}").await.expect_err("there is no interpreter");
     assert!(error.to_string().contains("install python3.11"), "{error}");
-    for (runtime, remedy) in [("python3.12", "install python3.12"), ("nodejs22.x", "install Node.js 22")] {
+    for (runtime, remedy) in [
+        ("python3.12", "install python3.12"),
+        ("nodejs22.x", "install Node.js 22"),
+        ("java21", "install Java 21"),
+    ] {
         let error = rig.compute.prepare(runtime).await.expect_err("there is no interpreter");
         assert!(error.to_string().contains(remedy), "{error}");
     }
