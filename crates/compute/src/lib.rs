@@ -21,6 +21,7 @@ pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
 mod programs;
+mod provision;
 mod report;
 mod runtime_api;
 mod runtimes;
@@ -42,5 +43,6 @@ pub use peers::Guests;
 pub use pool::rules::{ColdReason, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
+pub use provision::{Provisioned, Shortfall};
 pub use runtimes::InterpreterSearch;
 pub use spec::{Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec, InsideListeners};

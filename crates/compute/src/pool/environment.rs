@@ -27,8 +27,8 @@ pub(crate) struct Blueprint {
     pub(crate) entrypoint_fault: Option<String>,
     pub(crate) log: Arc<EnvironmentLog>,
     pub(crate) notes: Vec<String>,
-    /// Why it is started.
-    pub(crate) reason: ColdReason,
+    /// Why it is started for an invocation; nothing, if it is started ahead of all.
+    pub(crate) reason: Option<ColdReason>,
 }
 
 /// A start that came to nothing.
@@ -46,7 +46,7 @@ pub(crate) struct FailedInit {
     init_duration: Duration,
     log: Arc<EnvironmentLog>,
     notes: Vec<String>,
-    reason: ColdReason,
+    reason: Option<ColdReason>,
     memory_max_bytes: u64,
 }
 
@@ -57,13 +57,14 @@ pub(crate) struct Environment {
     exchange: Arc<Exchange>,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     log: Arc<EnvironmentLog>,
-    /// For the first invocation, which was cold.
+    /// For the first invocation, which was cold unless the environment was started ahead.
     birth: Mutex<Option<Birth>>,
 }
 
 struct Birth {
-    init_duration: Duration,
-    reason: ColdReason,
+    /// How long the start took, and why it was made; absent if no invocation waited for it.
+    init_duration: Option<Duration>,
+    reason: Option<ColdReason>,
     notes: Vec<String>,
 }
 
@@ -95,8 +96,13 @@ impl Environment {
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
                     Ok(()) => {
                         sandbox.initialised();
+                        if blueprint.reason.is_none() {
+                            // What it printed is no invocation's.
+                            blueprint.log.end();
+                        }
+                        let took = env.monotonic().saturating_sub(begun);
                         let birth = Birth {
-                            init_duration: env.monotonic().saturating_sub(begun),
+                            init_duration: blueprint.reason.map(|_| took),
                             reason: blueprint.reason,
                             notes: blueprint.notes,
                         };
@@ -176,7 +182,7 @@ impl Environment {
         }
         let birth = self.birth.lock().expect("no code panics while it holds this lock").take();
         let (init_duration, reason, notes) = match birth {
-            Some(birth) => (Some(birth.init_duration), Some(birth.reason), birth.notes),
+            Some(birth) => (birth.init_duration, birth.reason, birth.notes),
             None => (None, None, Vec::new()),
         };
         let outcome = conclude(
@@ -232,8 +238,8 @@ async fn initialise(
 }
 
 impl FailedInit {
-    /// The outcome of the invocation for which the environment was started.
-    pub(crate) fn outcome(self, env: &Env, spec: &FunctionSpec, request_id: &str) -> InvokeOutcome {
+    /// Says in the function's log what became of the start.
+    pub(crate) fn report(&self) {
         let error_type = self.failure.error_type();
         let status = if matches!(self.failure, Failure::TimedOut) {
             Status::Timeout
@@ -241,13 +247,18 @@ impl FailedInit {
             Status::Error(&error_type)
         };
         self.log.platform_line(&report::init_report(self.init_duration, status));
+    }
+
+    /// The outcome of the invocation for which the environment was started.
+    pub(crate) fn outcome(self, env: &Env, spec: &FunctionSpec, request_id: &str) -> InvokeOutcome {
+        self.report();
         self.log.begin(request_id);
         self.log.platform_line(&report::start(request_id, &spec.version));
         let conclusion = Conclusion {
             result: Err(self.failure),
             duration: Duration::ZERO,
             init_duration: Some(self.init_duration),
-            reason: Some(self.reason),
+            reason: self.reason,
             notes: self.notes,
             memory_max_bytes: self.memory_max_bytes,
         };
