@@ -24,6 +24,7 @@ mod marker;
 mod operations;
 mod permission;
 mod ports;
+mod provisioned;
 mod resolve;
 mod revision;
 mod role_sessions;
@@ -54,6 +55,7 @@ use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
+use crate::provisioned::keeper::{Provisions, keep_provisioned};
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
 
@@ -94,6 +96,7 @@ pub(crate) struct Lambda {
     gate: Gate,
     journal: Journal,
     mappings: Mappings,
+    provisions: Provisions,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -124,7 +127,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
     let executions = Executions { store: store.clone() };
-    let mappings = Mappings::default();
+    let (mappings, provisions) = (Mappings::default(), Provisions::default());
     let lambda = Lambda {
         env,
         store,
@@ -135,6 +138,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         gate,
         journal,
         mappings,
+        provisions,
         endpoints,
         logs,
         endpoint_url,
@@ -166,6 +170,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::delete_function_event_invoke_config::delete_function_event_invoke_config,
         )
         .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
+        .operation(
+            op::delete_provisioned_concurrency_config::ACCESS,
+            op::delete_provisioned_concurrency_config::delete_provisioned_concurrency_config,
+        )
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
         .operation(
@@ -204,6 +212,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::get_policy::ACCESS, op::get_policy::get_policy)
         .operation(
+            op::get_provisioned_concurrency_config::ACCESS,
+            op::get_provisioned_concurrency_config::get_provisioned_concurrency_config,
+        )
+        .operation(
             op::get_runtime_management_config::ACCESS,
             op::get_runtime_management_config::get_runtime_management_config,
         )
@@ -221,6 +233,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
         .operation(op::list_layer_versions::ACCESS, op::list_layer_versions::list_layer_versions)
         .operation(op::list_layers::ACCESS, op::list_layers::list_layers)
+        .operation(
+            op::list_provisioned_concurrency_configs::ACCESS,
+            op::list_provisioned_concurrency_configs::list_provisioned_concurrency_configs,
+        )
         .operation(op::list_tags::ACCESS, op::list_tags::list_tags)
         .operation(
             op::list_versions_by_function::ACCESS,
@@ -239,6 +255,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(
             op::put_function_recursion_config::ACCESS,
             op::put_function_recursion_config::put_function_recursion_config,
+        )
+        .operation(
+            op::put_provisioned_concurrency_config::ACCESS,
+            op::put_provisioned_concurrency_config::put_provisioned_concurrency_config,
         )
         .operation(
             op::put_runtime_management_config::ACCESS,
@@ -270,6 +290,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .front(executions)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)
+        .worker("provisioned concurrency", keep_provisioned)
         .build())
 }
 
