@@ -215,7 +215,7 @@ def test_the_first_call_is_answered_without_an_init(aws, create, name):
     assert len(report) == 1 and "Init Duration" not in report[0], log
     assert "INIT" not in log
     (record,) = executions(aws, name, 1)
-    assert (record["cold"], record.get("init_ms")) == (None, None), record
+    assert (record["cold"], record["initMs"]) == (None, None), record
     # One that nobody asked for stands beside it, and shows its start.
     answer = invoke(aws, name, {}, LogType="Tail")
     assert json.loads(answer["Payload"])["kind"] == "on-demand"
