@@ -17,6 +17,7 @@ use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{
     Action, Call, ColdReason, Condition, EnvironmentId, Event, InvokeId, Pool, PoolLimits,
 };
+use crate::provision::Wishes;
 use crate::runtimes::{self, PlanFailure, RuntimeContext};
 use crate::sdk::Fetcher;
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
@@ -32,10 +33,10 @@ const MIB: u64 = 1024 * 1024;
 /// Functions can be invoked.
 #[derive(Clone)]
 pub struct Compute {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     env: Env,
     driver: Arc<dyn Driver>,
     /// What this host gives to sandboxes; absent for drivers that need nothing of a host.
@@ -45,6 +46,8 @@ struct Inner {
     reaper: Notify,
     /// Rung when an environment is gone.
     gone: Notify,
+    /// Rung when something may have changed about the environments that are kept.
+    pub(crate) provisioning: Notify,
 }
 
 struct Host {
@@ -54,11 +57,13 @@ struct Host {
     config: ComputeConfig,
 }
 
-struct State {
-    pool: Pool,
+pub(crate) struct State {
+    pub(crate) pool: Pool,
     next_invoke: InvokeId,
     waiting: BTreeMap<InvokeId, Waiting>,
     environments: BTreeMap<EnvironmentId, Arc<Environment>>,
+    /// The functions of which environments are kept.
+    pub(crate) wishes: Wishes,
     /// Until when the reaper sleeps; forever, if there is nothing to do in time.
     reaper_sleeps_until: Option<Timestamp>,
     stopped: bool,
@@ -122,11 +127,13 @@ impl Compute {
                 next_invoke: 1,
                 waiting: BTreeMap::new(),
                 environments: BTreeMap::new(),
+                wishes: Wishes::default(),
                 reaper_sleeps_until: None,
                 stopped: false,
             }),
             reaper: Notify::new(),
             gone: Notify::new(),
+            provisioning: Notify::new(),
         });
         inner.env.spawn("environment reaper", reap(inner.clone()));
         Self { inner }
@@ -233,9 +240,12 @@ impl Compute {
         }
     }
 
-    /// A function was changed or deleted: its environments end, busy ones when they are done.
+    /// A function was changed or deleted: its environments end, busy ones when they are done, and none is kept.
     pub fn retire(&self, key: &FunctionKey) {
-        self.inner.clone().step(Event::Retired(key.clone()), None);
+        let mut state = self.inner.state();
+        state.wishes.remove(key);
+        self.inner.step_in(state, Event::Retired(key.clone()), None);
+        self.inner.provisioning.notify_waiters();
     }
 
     /// Whether it is ending: what fails from now on may have failed for that.
@@ -249,6 +259,7 @@ impl Compute {
         inner.state().stopped = true;
         inner.reaper.notify_one();
         inner.clone().step(Event::Stopping, None);
+        inner.provisioning.notify_waiters();
         inner.driver.stop().await;
         loop {
             let gone = inner.gone.notified();
@@ -283,13 +294,22 @@ impl Drop for Abandoned<'_> {
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code panics while it holds this lock")
     }
 
     /// Asks the rules and acts. `failure` says why, if the event is a failed start.
     fn step(self: Arc<Self>, event: Event, failure: Option<&StartFailure>) {
-        let mut state = self.state();
+        self.step_in(self.state(), event, failure);
+    }
+
+    /// The same, with what the caller changed under the lock.
+    pub(crate) fn step_in(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        event: Event,
+        failure: Option<&StartFailure>,
+    ) {
         let actions = state.pool.step(self.env.now(), event);
         if let Some(next) = state.pool.next_tick()
             && state.reaper_sleeps_until.is_none_or(|until| next < until)
@@ -325,8 +345,14 @@ impl Inner {
             Action::Start(id, invoke, reason) => {
                 if let Some(waiting) = state.waiting.get(&invoke) {
                     let spec = FunctionSpec::clone(&waiting.spec);
-                    self.env.spawn("environment start", start(self.clone(), id, spec, reason));
+                    self.env.spawn("environment start", start(self.clone(), id, spec, Some(reason)));
                 }
+                return self.driver.is_short_of_memory().then_some(Event::MemoryShort);
+            }
+            Action::Provision(id, ref key) => {
+                let Some(spec) = state.wishes.spec(key) else { return Some(Event::StartFailed(id)) };
+                let spec = FunctionSpec::clone(&spec);
+                self.env.spawn("environment start", start(self.clone(), id, spec, None));
                 return self.driver.is_short_of_memory().then_some(Event::MemoryShort);
             }
             Action::Assign(id, invoke) => {
@@ -362,7 +388,7 @@ impl Inner {
         None
     }
 
-    fn blueprint(&self, spec: FunctionSpec, reason: ColdReason) -> Result<Blueprint, InvokeError> {
+    fn blueprint(&self, spec: FunctionSpec, reason: Option<ColdReason>) -> Result<Blueprint, InvokeError> {
         let log_stream = spec.ports.log_stream();
         let log = EnvironmentLog::new(spec.ports.log(&log_stream));
         let credentials = spec.ports.credentials();
@@ -398,6 +424,7 @@ impl Inner {
             credentials: credentials.as_ref(),
             log_stream: &log_stream,
             runtime: &runtime_variables,
+            ahead: reason.is_none(),
             runtime_api: "127.0.0.1:9001",
         };
         let sandbox = SandboxSpec {
@@ -416,7 +443,8 @@ impl Inner {
 }
 
 /// Starts an environment and keeps it on the books until it is gone.
-async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec, reason: ColdReason) {
+async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec, reason: Option<ColdReason>) {
+    let key = spec.key.clone();
     let started = match inner.blueprint(spec, reason) {
         Ok(blueprint) => Environment::start(inner.env.clone(), &*inner.driver, blueprint).await,
         Err(error) => Err(StartFailure::Platform(error)),
@@ -426,12 +454,19 @@ async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec, reason:
             let sandbox = environment.sandbox.clone();
             inner.state().environments.insert(id, Arc::new(environment));
             inner.clone().step(Event::Ready(id), None);
+            inner.provisioning.notify_waiters();
             sandbox.ended().await;
             inner.state().environments.remove(&id);
             inner.clone().step(Event::Ended(id), None);
         }
-        Err(failure) => inner.clone().step(Event::StartFailed(id), Some(&failure)),
+        Err(failure) => {
+            if reason.is_none() {
+                inner.state().wishes.failed(&key, &failure);
+            }
+            inner.clone().step(Event::StartFailed(id), Some(&failure));
+        }
     }
+    inner.provisioning.notify_waiters();
     inner.gone.notify_waiters();
 }
 

@@ -21,6 +21,7 @@ pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
 mod programs;
+mod provision;
 mod report;
 pub mod response_stream;
 mod runtime_api;
@@ -45,6 +46,7 @@ pub use peers::Guests;
 pub use pool::rules::{ColdReason, Condition, PoolLimits, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
+pub use provision::{Provisioned, Shortfall};
 pub use runtimes::InterpreterSearch;
 pub use spec::{Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec, InsideListeners};
 pub use standing::{Standing, Started};

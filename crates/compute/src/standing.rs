@@ -23,8 +23,8 @@ pub struct Standing {
 pub struct Started {
     /// Since when it can serve.
     pub since: Timestamp,
-    /// Why it was started.
-    pub reason: ColdReason,
+    /// Why it was started, if not ahead of invocations.
+    pub reason: Option<ColdReason>,
     /// What its initialisation took.
     pub init_duration: std::time::Duration,
     /// The memory that it may use, in MB.

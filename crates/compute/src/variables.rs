@@ -9,6 +9,8 @@ pub(crate) struct VariableContext<'a> {
     pub(crate) credentials: Option<&'a Credentials>,
     pub(crate) log_stream: &'a str,
     pub(crate) runtime: &'a [(String, String)],
+    /// Whether the environment is started ahead of invocations.
+    pub(crate) ahead: bool,
     /// `host:port` of the Runtime API.
     pub(crate) runtime_api: &'a str,
 }
@@ -34,7 +36,10 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
         ("AWS_LAMBDA_FUNCTION_NAME", &spec.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", &spec.version),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        (
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            if context.ahead { "provisioned-concurrency" } else { "on-demand" },
+        ),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &spec.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", context.log_stream),
         ("AWS_LAMBDA_RUNTIME_API", context.runtime_api),

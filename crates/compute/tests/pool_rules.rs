@@ -15,6 +15,8 @@ const ENVIRONMENTS_MAX: usize = 3;
 const WAITING_MAX: usize = 4;
 const IDLE_MAX: Duration = Duration::from_mins(1);
 const FREEZE_AFTER: Duration = Duration::from_secs(10);
+/// The longest rest after starts that failed.
+const REST_MAX: Duration = Duration::from_mins(5);
 /// What one of the functions is limited to.
 const CONCURRENCY_MAX: u32 = 2;
 const LIMITED: u8 = 3;
@@ -38,6 +40,12 @@ struct World {
     assigned: BTreeSet<InvokeId>,
     retired: BTreeSet<EnvironmentId>,
     frozen: BTreeSet<EnvironmentId>,
+    /// The environments that nobody waited for, and how many of each function are to be kept.
+    ahead: BTreeSet<EnvironmentId>,
+    targets: BTreeMap<FunctionKey, usize>,
+    /// Those of `ahead` that were told to go.
+    released: BTreeSet<EnvironmentId>,
+    stops: bool,
     next_invoke: InvokeId,
     last_reason: Option<ColdReason>,
     throttled: usize,
@@ -45,8 +53,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_room(ENVIRONMENTS_MAX)
+    }
+
+    fn with_room(environments_max: usize) -> Self {
         let limits = PoolLimits {
-            environments_max: ENVIRONMENTS_MAX,
+            environments_max,
             waiting_max: WAITING_MAX,
             idle_max: IDLE_MAX,
             freeze_after: Some(FREEZE_AFTER),
@@ -59,6 +71,10 @@ impl World {
             assigned: BTreeSet::new(),
             retired: BTreeSet::new(),
             frozen: BTreeSet::new(),
+            ahead: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            released: BTreeSet::new(),
+            stops: false,
             next_invoke: 1,
             last_reason: None,
             throttled: 0,
@@ -66,11 +82,21 @@ impl World {
     }
 
     fn step(&mut self, event: Event) {
+        let ticked = event == Event::Tick;
         for action in self.pool.step(self.now, event) {
             match action {
                 Action::Start(id, invoke, reason) => {
                     self.last_reason = Some(reason);
                     let key = self.open.get(&invoke).expect("started for an invocation that waits").clone();
+                    assert!(
+                        self.environments.insert(id, (key, Phase::Starting)).is_none(),
+                        "a name is used twice"
+                    );
+                }
+                Action::Provision(id, key) => {
+                    let wanted = self.targets.get(&key).copied().unwrap_or(0);
+                    assert!(self.kept_of(&key) < wanted, "more than are to be kept");
+                    self.ahead.insert(id);
                     assert!(
                         self.environments.insert(id, (key, Phase::Starting)).is_none(),
                         "a name is used twice"
@@ -93,6 +119,15 @@ impl World {
                 Action::Thaw(id) => assert!(self.frozen.remove(&id), "thawed what is not frozen"),
                 Action::Stop(id) => {
                     assert!(!self.frozen.contains(&id), "stopped while it is frozen");
+                    if self.ahead.contains(&id) && !self.retired.contains(&id) && !self.stops {
+                        let key = &self.environments[&id].0;
+                        let wanted = self.targets.get(key).copied().unwrap_or(0);
+                        assert!(
+                            self.released.contains(&id) || self.kept_of(key) > wanted,
+                            "one to be kept goes"
+                        );
+                        self.released.insert(id);
+                    }
                     let (_, phase) = self.environments.get_mut(&id).expect("stopped nothing");
                     if let Phase::Busy(invoke) = *phase {
                         self.answer(invoke);
@@ -117,11 +152,70 @@ impl World {
                 }
             }
         }
-        assert!(self.environments.len() <= ENVIRONMENTS_MAX, "too many environments");
+        let limits = self.pool.limits();
+        assert!(self.environments.len() <= limits.environments_max, "too many environments");
+        let kept: usize = self.targets.keys().map(|key| self.kept_of(key)).sum();
+        assert!(kept <= limits.provisioned_max(), "no room is left for others");
+        for key in self.targets.keys() {
+            let standing = self.pool.standing(key).expect("some are to be kept");
+            assert_eq!(standing.standing, self.standing(key), "the pool counts otherwise");
+        }
+        if let Some(next) = self.pool.next_tick() {
+            assert!(!ticked || next > self.now, "a tick that is due again at once");
+        }
         assert_eq!(self.pool.environments(), self.environments.len(), "the pool forgets environments");
         let waiting = self.open.keys().filter(|invoke| !self.assigned.contains(invoke)).count();
         assert!(waiting <= WAITING_MAX, "too many wait");
         assert!(self.of_function(LIMITED) <= CONCURRENCY_MAX as usize, "more than its limit are under way");
+    }
+
+    /// Those that are kept of the function: neither retired nor told to go.
+    fn kept_of(&self, key: &FunctionKey) -> usize {
+        self.kept(key).count()
+    }
+
+    fn kept<'a>(&'a self, key: &'a FunctionKey) -> impl Iterator<Item = &'a Phase> {
+        let own = self.environments.iter().filter(move |(_, (of, _))| of == key);
+        own.filter(|(id, _)| {
+            self.ahead.contains(id) && !self.retired.contains(id) && !self.released.contains(id)
+        })
+        .map(|(_, (_, phase))| phase)
+    }
+
+    /// Of these, those that have initialised.
+    fn standing(&self, key: &FunctionKey) -> usize {
+        self.kept(key).filter(|phase| **phase != Phase::Starting).count()
+    }
+
+    fn provision(&mut self, function: u8, wanted: usize) {
+        if wanted == 0 {
+            self.targets.remove(&key(function));
+        } else if !self.stops {
+            self.targets.insert(key(function), wanted);
+        }
+        self.step(Event::Provisioned(key(function), wanted));
+    }
+
+    /// Time passes, with a tick at the end of it.
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.step(Event::Tick);
+    }
+
+    /// An environment that does nothing dies by itself.
+    fn die(&mut self, choice: usize) {
+        let idle: Vec<_> = self.environments.iter().filter(|(_, (_, phase))| *phase == Phase::Idle).collect();
+        let Some((id, _)) = idle.get(choice % idle.len().max(1)) else { return };
+        let id = **id;
+        self.environments.remove(&id);
+        self.frozen.remove(&id);
+        self.step(Event::Ended(id));
+    }
+
+    fn stop(&mut self) {
+        self.stops = true;
+        self.targets.clear();
+        self.step(Event::Stopping);
     }
 
     /// The function's invocations that have no answer yet.
@@ -198,15 +292,16 @@ impl World {
                 let ids =
                     self.environments.iter().filter(|(_, (of, _))| *of == key(function)).map(|(id, _)| *id);
                 self.retired.extend(ids);
+                self.targets.remove(&key(function));
                 self.step(Event::Retired(key(function)));
             }
-            Move::Pass(seconds) => {
-                self.now = self.now + Duration::from_secs(seconds);
-                self.step(Event::Tick);
-            }
+            Move::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
+            Move::Provision(function, wanted) => self.provision(function, wanted),
+            Move::Die(choice) => self.die(choice),
             Move::Shortage => {
                 let idle = |world: &Self| {
-                    world.environments.values().filter(|(_, phase)| *phase == Phase::Idle).count()
+                    let idle = world.environments.iter().filter(|(_, (_, phase))| *phase == Phase::Idle);
+                    idle.filter(|(id, _)| !world.ahead.contains(id)).count()
                 };
                 let before = idle(self);
                 self.step(Event::MemoryShort);
@@ -224,6 +319,8 @@ enum Move {
     Retire(u8),
     Pass(u64),
     Shortage,
+    Provision(u8, usize),
+    Die(usize),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -234,6 +331,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (0_u8..4).prop_map(Move::Retire),
         1 => (1_u64..90).prop_map(Move::Pass),
         1 => Just(Move::Shortage),
+        1 => (0_u8..4, 0_usize..4).prop_map(|(function, wanted)| Move::Provision(function, wanted)),
+        1 => any::<usize>().prop_map(Move::Die),
     ];
     prop::collection::vec(one, 0..80)
 }
@@ -246,13 +345,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_invocation_is_answered_once_within_the_bounds(moves in moves(), stops in any::<bool>()) {
-        let mut world = World::new();
+    fn every_invocation_is_answered_once_within_the_bounds(
+        moves in moves(),
+        stops in any::<bool>(),
+        room in 1_usize..8,
+    ) {
+        let mut world = World::with_room(room);
         for move_ in &moves {
             world.do_one(move_);
         }
         if stops {
-            world.step(Event::Stopping);
+            world.stop();
             world.invoke(0);
         }
         // When nothing new comes and all goes well, everything ends.
@@ -267,8 +370,19 @@ proptest! {
             world.progress(turn, true);
         }
         if !stops {
-            world.now = world.now + IDLE_MAX;
-            world.step(Event::Tick);
+            // What is to be kept comes to stand, as far as there is room; all else goes.
+            for _ in 0..4 {
+                world.pass(REST_MAX);
+                for turn in 0..100 {
+                    world.progress(turn, true);
+                }
+            }
+            let kept: usize = world.targets.keys().map(|key| world.standing(key)).sum();
+            let wanted = world.targets.values().sum::<usize>().min(world.pool.limits().provisioned_max());
+            prop_assert_eq!((kept, world.environments.len()), (wanted, wanted), "{:?}", world.environments);
+            for function in 0..4 {
+                world.provision(function, 0);
+            }
         }
         for turn in 0..100 {
             world.progress(turn, true);
@@ -276,6 +390,115 @@ proptest! {
         prop_assert!(world.environments.is_empty(), "environments stay: {:?}", world.environments);
         prop_assert_eq!(world.pool.next_tick(), None);
     }
+}
+
+impl World {
+    /// Everything that is under way goes well.
+    fn settle(&mut self) {
+        for turn in 0..200 {
+            self.progress(turn, true);
+        }
+    }
+
+    fn phases(&self) -> Vec<Phase> {
+        self.environments.values().map(|(_, phase)| phase.clone()).collect()
+    }
+}
+
+#[test]
+fn what_is_kept_stands_before_anybody_calls_and_stays() {
+    let mut world = World::with_room(8);
+    world.provision(0, 2);
+    assert_eq!(world.phases(), [Phase::Starting, Phase::Starting]);
+    world.settle();
+    let standing = world.pool.standing(&key(0)).expect("some are to be kept");
+    assert_eq!((standing.wanted, standing.standing, standing.free), (2, 2, 2));
+    for _ in 0..3 {
+        world.pass(IDLE_MAX);
+        world.step(Event::MemoryShort);
+    }
+    assert_eq!((world.phases(), world.frozen.len()), (vec![Phase::Idle; 2], 2));
+    assert_eq!(world.pool.next_tick(), None);
+    // Calls get them, and more where they do not suffice; what came for a call goes again.
+    for _ in 0..3 {
+        world.invoke(0);
+    }
+    assert_eq!(world.phases(), [Phase::Busy(2), Phase::Busy(1), Phase::Starting]);
+    assert_eq!(world.last_reason, Some(ColdReason::Busy(2)));
+    world.settle();
+    assert_eq!(world.phases(), vec![Phase::Idle; 3]);
+    world.invoke(0);
+    assert_eq!(world.environments[&3].1, Phase::Idle, "who may go is asked last");
+    world.settle();
+    world.pass(IDLE_MAX);
+    world.settle();
+    assert_eq!(world.environments.keys().copied().collect::<Vec<_>>(), [1, 2]);
+    // Fewer are wanted: a busy one goes when it is done.
+    world.invoke(0);
+    world.provision(0, 0);
+    assert_eq!(world.pool.standing(&key(0)), None);
+    world.settle();
+    assert!(world.environments.is_empty() && world.open.is_empty());
+    world.invoke(0);
+    assert_eq!(world.last_reason, Some(ColdReason::Released));
+}
+
+#[test]
+fn what_dies_is_replaced_and_what_cannot_start_is_tried_ever_more_seldom() {
+    let mut world = World::with_room(8);
+    world.provision(0, 1);
+    world.settle();
+    world.invoke(0);
+    world.progress(0, false);
+    assert_eq!(world.phases(), [Phase::Starting], "it has served: replaced at once");
+    for rest in [1, 2, 4, 8] {
+        world.progress(0, false);
+        let standing = world.pool.standing(&key(0)).expect("some are to be kept");
+        assert!(standing.failing && world.environments.is_empty());
+        let next = world.now + Duration::from_secs(rest);
+        assert_eq!(world.pool.next_tick(), Some(next));
+        world.pass(Duration::from_secs(rest));
+        assert_eq!(world.phases(), [Phase::Starting]);
+    }
+    world.settle();
+    assert!(!world.pool.standing(&key(0)).expect("one is to be kept").failing);
+    world.die(0);
+    assert!(world.environments.is_empty(), "it has never served: it rests");
+    // A call is not made to wait for that.
+    world.invoke(0);
+    world.settle();
+    assert!(world.open.is_empty());
+}
+
+#[test]
+fn a_call_that_waits_for_an_environment_of_nobodys_does_not_fail_with_it() {
+    let mut world = World::with_room(8);
+    world.provision(0, 1);
+    world.invoke(0);
+    assert_eq!(world.environments.len(), 1, "it waits for what is on its way");
+    world.progress(0, false);
+    assert_eq!((world.phases(), world.open.len()), (vec![Phase::Starting], 1));
+    world.settle();
+    assert!(world.open.is_empty());
+}
+
+#[test]
+fn what_is_kept_leaves_room_for_others() {
+    let mut world = World::with_room(4);
+    world.provision(0, 100);
+    world.settle();
+    let standing = world.pool.standing(&key(0)).expect("some are to be kept");
+    assert_eq!((standing.standing, standing.crowded), (3, true));
+    for function in 1..3 {
+        world.invoke(function);
+        world.settle();
+        assert!(world.open.is_empty(), "{function} starves");
+    }
+    world.provision(0, 1);
+    world.settle();
+    world.provision(1, 2);
+    world.settle();
+    assert_eq!(world.pool.standing(&key(1)).expect("some are to be kept").standing, 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use apus_compute::driver::{Driver, Exit, StartError};
 use apus_compute::exchange::Fault;
 use apus_compute::{
     Compute, Credentials, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
-    InvokeRequest, LineSink, PoolLimits,
+    InvokeRequest, LineSink, PoolLimits, Shortfall,
 };
 use apus_env::Env;
 use apus_env::sim::Simulator;
@@ -250,5 +250,55 @@ fn a_host_that_fails_is_no_function_error() {
         let compute = Compute::with_driver(env.clone(), Arc::new(Broken), limits());
         let error = invoke(&compute, &env, "f", "x").await.map(drop).expect_err("nothing runs");
         assert_eq!(error, InvokeError::Host("no room".into()));
+        compute.provision(spec("g"), 1);
+        compute.settled(&spec("g").key).await;
+        let found = compute.provisioned(&spec("g").key).expect("one is to be kept");
+        assert_eq!((found.standing, found.shortfall), (0, Some(Shortfall::Platform("no room".into()))));
+        compute.release(&spec("g").key);
+        assert_eq!(compute.provisioned(&spec("g").key), None);
+        compute.stop().await;
+    });
+}
+
+#[test]
+fn environments_that_are_kept_answer_without_a_start() {
+    let mut simulator = Simulator::new(8);
+    let env = simulator.env();
+    let driver = FakeDriver::new(env.clone(), Duration::from_millis(100), |sandbox, invocation| {
+        let kind = sandbox.variables.iter().find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+        let reply = obey(&invocation.payload);
+        match (&reply.end, kind) {
+            (FakeEnd::Response(_), Some((_, kind))) => {
+                FakeReply { end: FakeEnd::Response(kind.clone().into()), ..reply }
+            }
+            _ => reply,
+        }
+    });
+    simulator.run(async {
+        let compute = Compute::with_driver(env.clone(), Arc::new(driver), limits());
+        let key = spec("f").key;
+        compute.provision(spec("f"), 2);
+        compute.settled(&key).await;
+        env.sleep(Duration::from_hours(1)).await;
+        let found = compute.provisioned(&key).expect("two are to be kept");
+        assert_eq!((found.wanted, found.standing, found.free, found.shortfall), (2, 2, 2, None));
+        let outcome = invoke(&compute, &env, "f", "x").await.expect("it runs");
+        assert_eq!(&*outcome.payload, b"provisioned-concurrency");
+        assert_eq!((outcome.cold, outcome.init_duration, outcome.billed_ms), (None, None, 0));
+        assert!(!outcome.log.contains("Init Duration"), "{}", outcome.log);
+        let calls = ["after 200"; 3].map(|event| invoke(&compute, &env, "f", event));
+        let [one, two, three] = calls;
+        let (one, two, three) = tokio::join!(one, two, three);
+        let answers = [one, two, three].map(|answer| answer.expect("it runs"));
+        let on_demand: Vec<_> = answers.iter().filter(|answer| answer.init_duration.is_some()).collect();
+        assert_eq!(on_demand.len(), 1, "two are kept");
+        assert_eq!(&*on_demand[0].payload, b"on-demand");
+        assert_eq!(on_demand[0].billed_ms, 300);
+        invoke(&compute, &env, "f", "exit 1").await.expect("it runs");
+        compute.settled(&key).await;
+        assert_eq!(compute.provisioned(&key).expect("two are to be kept").standing, 2);
+        compute.retire(&key);
+        assert_eq!(compute.provisioned(&key), None);
+        compute.stop().await;
     });
 }

@@ -1,4 +1,5 @@
-//! Reserved concurrency: a share of the account's that a function has for itself, and cannot exceed.
+//! Reserved concurrency: a share of the account's that a function has for itself, and cannot exceed. Provisioned
+//! concurrency comes out of it, or else out of what nobody has reserved.
 
 use apus_schema::ServiceError;
 
@@ -9,9 +10,21 @@ pub(crate) const ACCOUNT_MAX: u32 = 1_000;
 /// What must stay for functions that reserve nothing.
 pub(crate) const UNRESERVED_MIN: u32 = 100;
 
-/// By how much the account's sum of reservations changes when one changes, if it may. `sum` is the sum before,
-/// with `before` in it.
-pub(crate) fn reserve(sum: i64, before: Option<u32>, wanted: u32) -> Result<i64, ServiceError> {
+/// By how much the account's sum changes when a reservation changes, if it may. `sum` is the sum before, with `before`
+/// in it; `provisioned` is the function's own provisioned concurrency, which counts where nothing is reserved.
+pub(crate) fn reserve(
+    sum: i64,
+    before: Option<u32>,
+    provisioned: u32,
+    wanted: u32,
+) -> Result<i64, ServiceError> {
+    if wanted < provisioned {
+        return Err(errors::invalid_parameter(format!(
+            " ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned concurrency \
+             [{provisioned}]."
+        )));
+    }
+    let before = before.or(Some(provisioned));
     let more = i64::from(wanted) - i64::from(before.unwrap_or(0));
     let room = i64::from(ACCOUNT_MAX - UNRESERVED_MIN);
     // Whoever asks for less than before is never refused.
@@ -19,6 +32,40 @@ pub(crate) fn reserve(sum: i64, before: Option<u32>, wanted: u32) -> Result<i64,
         return Err(errors::invalid_parameter(format!(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution \
              below its minimum value of [{UNRESERVED_MIN}]."
+        )));
+    }
+    Ok(more)
+}
+
+/// By how much the account's sum changes when a version or alias of a function with that reservation is provisioned
+/// with `wanted` instead of `before`, if it may; `others` is what the function's others have.
+pub(crate) fn provision(
+    sum: i64,
+    reserved: Option<u32>,
+    others: u32,
+    before: u32,
+    wanted: u32,
+) -> Result<i64, ServiceError> {
+    if let Some(reserved) = reserved {
+        if others.saturating_add(wanted) > reserved {
+            return Err(errors::invalid_parameter(
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for \
+                 function",
+            ));
+        }
+        return Ok(0);
+    }
+    let more = i64::from(wanted) - i64::from(before);
+    let unreserved = i64::from(ACCOUNT_MAX) - (sum - i64::from(before));
+    if more > 0 && i64::from(wanted) > unreserved {
+        return Err(errors::invalid_parameter(format!(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
+        )));
+    }
+    if more > 0 && unreserved - i64::from(wanted) < i64::from(UNRESERVED_MIN) {
+        return Err(errors::invalid_parameter(format!(
+            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
+             minimum value of [{UNRESERVED_MIN}]."
         )));
     }
     Ok(more)
@@ -43,7 +90,45 @@ mod tests {
             // A bound that was wider once.
             (950, Some(300), 100, Some(-200)),
         ] {
-            assert_eq!(reserve(sum, before, wanted).ok(), more, "{wanted} after {before:?} of {sum}");
+            assert_eq!(reserve(sum, before, 0, wanted).ok(), more, "{wanted} after {before:?} of {sum}");
+        }
+    }
+
+    #[test]
+    fn a_reservation_holds_what_is_provisioned() {
+        assert_eq!(reserve(5, None, 5, 5).ok(), Some(0));
+        assert_eq!(reserve(5, None, 5, 7).ok(), Some(2));
+        assert_eq!(reserve(900, None, 900, 900).ok(), Some(0));
+        let refused = reserve(7, Some(7), 5, 4).expect_err("too little");
+        assert_eq!(
+            refused.message(),
+            " ReservedConcurrentExecutions  4 should not be lower than function's total provisioned concurrency [5]."
+        );
+    }
+
+    #[test]
+    fn what_is_provisioned_comes_out_of_the_reservation_or_of_everybodys() {
+        for (sum, reserved, others, before, wanted, more) in [
+            (0, None, 0, 0, 900, Ok(900)),
+            (0, None, 0, 0, 901, Err("minimum value of [100].")),
+            (0, None, 0, 0, 1_000, Err("minimum value of [100].")),
+            (0, None, 0, 0, 1_001, Err("unreserved concurrency [1000].")),
+            (500, None, 0, 0, 501, Err("unreserved concurrency [500].")),
+            (500, None, 0, 100, 500, Ok(400)),
+            (500, None, 0, 100, 501, Err("minimum value of [100].")),
+            // A bound that was wider once.
+            (950, None, 0, 300, 100, Ok(-200)),
+            (10, Some(10), 0, 0, 10, Ok(0)),
+            (10, Some(10), 4, 0, 6, Ok(0)),
+            (10, Some(10), 4, 6, 7, Err("reservedConcurrentExecution for function")),
+            (10, Some(10), 1, 0, u32::MAX, Err("reservedConcurrentExecution for function")),
+        ] {
+            let found = provision(sum, reserved, others, before, wanted);
+            match (found, more) {
+                (Ok(found), Ok(more)) => assert_eq!(found, more, "{wanted} of {sum}"),
+                (Err(error), Err(end)) => assert!(error.message().ends_with(end), "{}", error.message()),
+                (found, more) => panic!("{wanted} of {sum}: {found:?}, not {more:?}"),
+            }
         }
     }
 }

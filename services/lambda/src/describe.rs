@@ -76,7 +76,7 @@ fn described_layer(layer: &LayerContent) -> Layer {
 }
 
 /// `2026-11-21T10:00:00.000+0000`.
-fn last_modified(at: Timestamp) -> String {
+pub(crate) fn last_modified(at: Timestamp) -> String {
     at.to_iso8601_millis().replace('Z', "+0000")
 }
 

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use crate::errors;
 
 const PATH: &str = "/_apus/environments";
+/// Why a provisioned environment stands.
+const AHEAD: &str = "it is provisioned: it was started ahead of invocations";
 const MIB: u64 = 1024 * 1024;
 
 /// The front.
@@ -79,7 +81,9 @@ fn describe(standing: &Standing, caller: &Caller, now: Timestamp) -> Option<Valu
         "state": standing.condition.to_string(),
         "startedAt": started.map(|started| started.since.to_iso8601_millis()),
         "ageSeconds": started.map(|started| now.since(started.since).as_secs_f64()),
-        "reason": started.map(|started| started.reason.to_string()),
+        "reason": started.map(|started| {
+            started.reason.map_or_else(|| AHEAD.to_owned(), |reason| reason.to_string())
+        }),
         "initMs": started.map(|started| started.init_duration.as_secs_f64() * 1000.0),
         "invocations": started.map(|started| started.invocations),
         "memoryMb": started.map(|started| started.memory_mb),

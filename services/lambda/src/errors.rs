@@ -199,6 +199,38 @@ pub(crate) fn no_event_invoke_config(function: &FunctionReference) -> ServiceErr
     )))
 }
 
+/// What only published versions have was asked for `$LATEST`.
+pub(crate) fn provisioned_unpublished() -> ServiceError {
+    invalid_parameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+}
+
+/// The same, where nothing is to be changed.
+pub(crate) fn no_published_version() -> ServiceError {
+    invalid_parameter("The function resource provided must be an alias or a published version.")
+}
+
+pub(crate) fn no_provisioned_config() -> ServiceError {
+    user(errors::provisioned_concurrency_config_not_found_exception(
+        "No Provisioned Concurrency Config found for this function",
+    ))
+}
+
+pub(crate) fn provisioned_weights() -> ServiceError {
+    invalid_parameter("Alias with weights can not be used with Provisioned Concurrency")
+}
+
+/// An alias that leads to a version with a configuration of its own.
+pub(crate) fn provisioned_version_of_alias() -> ServiceError {
+    user(errors::resource_conflict_exception(
+        "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+    ))
+}
+
+/// A version to which an alias with a configuration of its own leads.
+pub(crate) fn provisioned_alias_of_version() -> ServiceError {
+    user(errors::resource_conflict_exception("Version is pointed by a Provisioned Concurrency alias"))
+}
+
 /// What versions have was asked of an alias.
 pub(crate) fn versions_only() -> ServiceError {
     invalid_parameter("An alias has no runtime of its own. Please specify a function or a version of it.")

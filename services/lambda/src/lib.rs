@@ -26,6 +26,7 @@ mod operations;
 mod permission;
 mod ports;
 mod prepare;
+mod provisioned;
 mod resolve;
 mod revision;
 mod role_sessions;
@@ -57,6 +58,7 @@ use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
+use crate::provisioned::keeper::{Provisions, keep_provisioned};
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
 
@@ -97,6 +99,7 @@ pub(crate) struct Lambda {
     gate: Gate,
     journal: Journal,
     mappings: Mappings,
+    provisions: Provisions,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -128,7 +131,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let endpoint_url = config.endpoint_url;
     let executions = Executions { store: store.clone() };
     let environments = Environments { compute: compute.clone() };
-    let mappings = Mappings::default();
+    let (mappings, provisions) = (Mappings::default(), Provisions::default());
     let lambda = Lambda {
         env,
         store,
@@ -139,6 +142,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         gate,
         journal,
         mappings,
+        provisions,
         endpoints,
         logs,
         endpoint_url,
@@ -170,6 +174,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::delete_function_event_invoke_config::delete_function_event_invoke_config,
         )
         .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
+        .operation(
+            op::delete_provisioned_concurrency_config::ACCESS,
+            op::delete_provisioned_concurrency_config::delete_provisioned_concurrency_config,
+        )
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
         .operation(
@@ -208,6 +216,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::get_policy::ACCESS, op::get_policy::get_policy)
         .operation(
+            op::get_provisioned_concurrency_config::ACCESS,
+            op::get_provisioned_concurrency_config::get_provisioned_concurrency_config,
+        )
+        .operation(
             op::get_runtime_management_config::ACCESS,
             op::get_runtime_management_config::get_runtime_management_config,
         )
@@ -229,6 +241,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
         .operation(op::list_layer_versions::ACCESS, op::list_layer_versions::list_layer_versions)
         .operation(op::list_layers::ACCESS, op::list_layers::list_layers)
+        .operation(
+            op::list_provisioned_concurrency_configs::ACCESS,
+            op::list_provisioned_concurrency_configs::list_provisioned_concurrency_configs,
+        )
         .operation(op::list_tags::ACCESS, op::list_tags::list_tags)
         .operation(
             op::list_versions_by_function::ACCESS,
@@ -247,6 +263,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(
             op::put_function_recursion_config::ACCESS,
             op::put_function_recursion_config::put_function_recursion_config,
+        )
+        .operation(
+            op::put_provisioned_concurrency_config::ACCESS,
+            op::put_provisioned_concurrency_config::put_provisioned_concurrency_config,
         )
         .operation(
             op::put_runtime_management_config::ACCESS,
@@ -279,6 +299,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .front(environments)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)
+        .worker("provisioned concurrency", keep_provisioned)
         .build())
 }
 

@@ -24,6 +24,10 @@ pub(crate) const PRINCIPAL: &str = "lambda.amazonaws.com";
 const SESSION_SECS: i32 = 3_600;
 /// How much of a session must be left for an invocation: the longest timeout, and time to start and to idle.
 const LEFT_MIN: Duration = Duration::from_mins(20);
+/// How long before that the environments that are kept get a new session: they have to stand by then.
+const AHEAD: Duration = Duration::from_mins(10);
+/// A session is not renewed more often, however short it is.
+const RENEWAL_MIN: Duration = Duration::from_mins(1);
 /// Sessions that are held; beyond that the one that ends first is let go.
 const SESSIONS_MAX: usize = 10_000;
 
@@ -34,6 +38,13 @@ pub(crate) struct RoleSession {
     /// What the pool knows the function by while this session lasts.
     pub(crate) key: FunctionKey,
     ends_at: Timestamp,
+}
+
+impl RoleSession {
+    /// When the environments that are kept under it are to get another one.
+    pub(crate) fn renew_at(&self, now: Timestamp) -> Timestamp {
+        now + self.ends_at.since(now).saturating_sub(LEFT_MIN + AHEAD).max(RENEWAL_MIN)
+    }
 }
 
 /// The current session of each version that was invoked, by its revision: an invocation that read the record
@@ -74,19 +85,41 @@ impl RoleSessions {
         let holder = (id.clone(), version.to_owned(), record.content_revision().to_owned());
         let (cell, retired) = self.hold(holder, context.now);
         retired.iter().for_each(retire);
-        let session = cell.get_or_try_init(|| async {
-            let assumed = assume(context, id, &record.role).await;
-            let (credentials, ends_at) = assumed.map_err(|error| match error.fault() {
-                Fault::Sender => errors::role_no_longer_assumed(error),
-                Fault::Receiver => error,
-            })?;
-            let key = FunctionKey {
-                arn: id.qualified_arn(version).to_string(),
-                revision: format!("{}/{}", record.content_revision(), credentials.access_key_id),
-            };
-            Ok::<_, ServiceError>(Arc::new(RoleSession { credentials, key, ends_at }))
-        });
+        let session = cell.get_or_try_init(|| self.fresh(context, id, version, record));
         session.await.map(Arc::clone)
+    }
+
+    /// A new session, which no invocation gets before it is installed.
+    pub(crate) async fn fresh(
+        &self,
+        context: &Context,
+        id: &FunctionId,
+        version: &str,
+        record: &FunctionRecord,
+    ) -> Result<Arc<RoleSession>, ServiceError> {
+        let assumed = assume(context, id, &record.role).await;
+        let (credentials, ends_at) = assumed.map_err(|error| match error.fault() {
+            Fault::Sender => errors::role_no_longer_assumed(error),
+            Fault::Receiver => error,
+        })?;
+        let key = FunctionKey {
+            arn: id.qualified_arn(version).to_string(),
+            revision: format!("{}/{}", record.content_revision(), credentials.access_key_id),
+        };
+        Ok(Arc::new(RoleSession { credentials, key, ends_at }))
+    }
+
+    /// From now on invocations of that version and revision get this session. The key of the one that they got before.
+    pub(crate) fn install(
+        &self,
+        id: &FunctionId,
+        version: &str,
+        revision: &str,
+        session: Arc<RoleSession>,
+    ) -> Option<FunctionKey> {
+        let holder = (id.clone(), version.to_owned(), revision.to_owned());
+        let held = Held { session: Arc::new(OnceCell::new_with(Some(session))) };
+        self.lock().insert(holder, held).and_then(|before| before.key())
     }
 
     /// The version was changed or is gone; of a function that is gone, all are: the keys of their environments.

@@ -21,6 +21,8 @@ pub enum ColdReason {
     Idle,
     /// Its last environment gave way to another function's, or to a lack of memory.
     MadeRoom,
+    /// Its last environment was kept for it, and is no more to be.
+    Released,
     /// Its last environment ended: it exited, timed out, failed to start, or was killed.
     Lost,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for ColdReason {
             Self::Busy(count) => write!(f, "all its {count} environments were busy"),
             Self::Idle => f.write_str("its last environment was ended for having nothing to do"),
             Self::MadeRoom => f.write_str("its last environment had to make room"),
+            Self::Released => f.write_str("its provisioned concurrency was given back"),
             Self::Lost => f.write_str("its last environment exited, timed out or failed"),
         }
     }
@@ -45,6 +48,7 @@ pub(super) enum Departure {
     Retired,
     Idle,
     MadeRoom,
+    Released,
     Lost,
 }
 
@@ -72,6 +76,7 @@ impl Departed {
             _ if of_others => ColdReason::Changed,
             Some((_, Departure::Idle)) => ColdReason::Idle,
             Some((_, Departure::MadeRoom)) => ColdReason::MadeRoom,
+            Some((_, Departure::Released)) => ColdReason::Released,
             Some((_, Departure::Lost)) => ColdReason::Lost,
             None => ColdReason::First,
         }

@@ -31,8 +31,8 @@ pub(crate) struct Blueprint {
     pub(crate) entrypoint_fault: Option<String>,
     pub(crate) log: Arc<EnvironmentLog>,
     pub(crate) notes: Vec<String>,
-    /// Why it is started.
-    pub(crate) reason: ColdReason,
+    /// Why it is started for an invocation; nothing, if it is started ahead of all.
+    pub(crate) reason: Option<ColdReason>,
 }
 
 /// A start that came to nothing.
@@ -53,7 +53,7 @@ pub(crate) struct FailedInit {
     duration: Duration,
     log: Arc<EnvironmentLog>,
     notes: Vec<String>,
-    reason: ColdReason,
+    reason: Option<ColdReason>,
     memory_max_bytes: u64,
 }
 
@@ -64,17 +64,19 @@ pub(crate) struct Environment {
     exchange: Arc<Exchange>,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     log: Arc<EnvironmentLog>,
-    /// For the first invocation, which was cold.
+    /// For the first invocation, which was cold unless the environment was started ahead.
     birth: Mutex<Option<Birth>>,
     since: Timestamp,
-    reason: ColdReason,
+    /// Why it was started, if not ahead of invocations.
+    reason: Option<ColdReason>,
     init_duration: Duration,
     invocations: AtomicU64,
 }
 
 struct Birth {
-    init_duration: Duration,
-    reason: ColdReason,
+    /// How long the start took, and why it was made; absent if no invocation waited for it.
+    init_duration: Option<Duration>,
+    reason: Option<ColdReason>,
     notes: Vec<String>,
 }
 
@@ -107,9 +109,17 @@ impl Environment {
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
                     Ok(()) => {
                         sandbox.initialised();
+                        if blueprint.reason.is_none() {
+                            // What it printed is no invocation's.
+                            blueprint.log.end();
+                        }
                         let (reason, init_duration) =
                             (blueprint.reason, env.monotonic().saturating_sub(begun));
-                        let birth = Birth { init_duration, reason, notes: blueprint.notes };
+                        let birth = Birth {
+                            init_duration: reason.map(|_| init_duration),
+                            reason,
+                            notes: blueprint.notes,
+                        };
                         return Ok(Self {
                             since: env.now(),
                             reason,
@@ -224,7 +234,7 @@ impl Environment {
         }
         let birth = self.birth.lock().expect("no code panics while it holds this lock").take();
         let (init_duration, reason, notes) = match birth {
-            Some(birth) => (Some(birth.init_duration), Some(birth.reason), birth.notes),
+            Some(birth) => (birth.init_duration, birth.reason, birth.notes),
             None => (None, None, Vec::new()),
         };
         let outcome = conclude(
@@ -297,7 +307,7 @@ impl FailedInit {
             initialised: false,
             duration: self.duration,
             init_duration: Some(self.init_duration),
-            reason: Some(self.reason),
+            reason: self.reason,
             notes: self.notes,
             memory_max_bytes: self.memory_max_bytes,
         };

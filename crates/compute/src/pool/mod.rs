@@ -4,3 +4,4 @@ mod cold;
 pub(crate) mod environment;
 mod failure;
 pub mod rules;
+mod target;

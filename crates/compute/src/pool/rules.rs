@@ -10,6 +10,7 @@ use apus_time::Timestamp;
 
 pub use super::cold::ColdReason;
 use super::cold::{Departed, Departure};
+use super::target::Target;
 use crate::spec::FunctionKey;
 
 /// Names an environment; never used twice.
@@ -28,6 +29,33 @@ pub struct PoolLimits {
     pub idle_max: Duration,
     /// How long an environment does nothing before it is frozen; `None`: it never is.
     pub freeze_after: Option<Duration>,
+}
+
+/// Environments that are started ahead of invocations at the same time, of all functions: a start takes processors
+/// from those who wait for an answer.
+const AHEAD_MAX: usize = 8;
+
+impl PoolLimits {
+    /// How many environments may be kept for functions that nobody invokes: a quarter is everybody's, and one at
+    /// least, so that no function waits for ever.
+    pub fn provisioned_max(&self) -> usize {
+        self.environments_max - self.environments_max.div_ceil(4)
+    }
+}
+
+/// How it stands with the environments that are kept of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many are to be.
+    pub wanted: usize,
+    /// How many there are that have initialised.
+    pub standing: usize,
+    /// How many of these serve nobody.
+    pub free: usize,
+    /// Whether the last start of one came to nothing.
+    pub failing: bool,
+    /// Whether more cannot be, for all those that are kept of all functions.
+    pub crowded: bool,
 }
 
 /// An invocation, as far as the pool cares.
@@ -67,8 +95,11 @@ pub enum Event {
     StartFailed(EnvironmentId),
     /// An environment is gone.
     Ended(EnvironmentId),
-    /// A function was changed or deleted: its environments end when they are done.
+    /// A function was changed or deleted: its environments end when they are done, and none is kept of it.
     Retired(FunctionKey),
+    /// So many environments of a function are to stand from now on, whether it is invoked or not; what rests after a
+    /// failure is tried at once.
+    Provisioned(FunctionKey, usize),
     /// The host is short of memory.
     MemoryShort,
     /// Time has passed.
@@ -82,6 +113,8 @@ pub enum Event {
 pub enum Action {
     /// Start an environment for this function, with this invocation's specification.
     Start(EnvironmentId, InvokeId, ColdReason),
+    /// Start an environment for this function, which nobody waits for.
+    Provision(EnvironmentId, FunctionKey),
     /// Hand the invocation to the environment.
     Assign(EnvironmentId, InvokeId),
     /// Let nothing in the environment run.
@@ -144,10 +177,20 @@ struct Environment {
     phase: Phase,
     retired: bool,
     frozen: bool,
+    /// Whether it is one of those that are kept: it never goes for having nothing to do.
+    provisioned: bool,
+    has_served: bool,
     /// The function whose invocation it serves.
     serves: Option<Arc<str>>,
     /// Why it is stopped, if not for its own sake.
     departure: Departure,
+}
+
+impl Environment {
+    /// Whether it is one of those that are kept, and stays so.
+    fn is_kept(&self) -> bool {
+        self.provisioned && !self.retired && self.phase != Phase::Stopping
+    }
 }
 
 /// The pool's state.
@@ -159,6 +202,8 @@ pub struct Pool {
     /// Invocations of each function that wait or are served.
     under_way: BTreeMap<Arc<str>, u32>,
     departed: Departed,
+    /// Of how many environments are kept.
+    targets: BTreeMap<FunctionKey, Target>,
     next_id: EnvironmentId,
     stopping: bool,
 }
@@ -172,6 +217,7 @@ impl Pool {
             waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
             departed: Departed::default(),
+            targets: BTreeMap::new(),
             next_id: 1,
             stopping: false,
         }
@@ -205,39 +251,65 @@ impl Pool {
             }
             Event::Ready(id) => self.ready(now, id, &mut actions),
             Event::Answered(id) => self.answered(id),
-            Event::StartFailed(id) => self.start_failed(id, &mut actions),
+            Event::StartFailed(id) => self.start_failed(now, id, &mut actions),
             Event::Ended(id) => {
-                self.ended(id);
+                self.ended(now, id);
+                self.start_ahead(now, &mut actions);
                 self.start_for_waiting(&mut actions);
             }
             Event::Retired(key) => self.retire(&key, &mut actions),
+            Event::Provisioned(key, wanted) => self.provisioned(now, &key, wanted, &mut actions),
             Event::MemoryShort => self.shed(&mut actions),
             Event::Tick => self.tick(now, &mut actions),
             Event::Stopping => {
                 self.stopping = true;
                 actions.extend(self.waiting.drain(..).map(|call| Action::Refuse(call.invoke)));
                 self.under_way.clear();
+                self.targets.clear();
                 self.stop_where(&mut actions, Departure::Lost, |_, _| true);
             }
         }
         actions
     }
 
-    /// When the next idle environment is due to be frozen or to go.
+    /// When the next idle environment is due to be frozen or to go, or a start that failed to be tried again.
     pub fn next_tick(&self) -> Option<Timestamp> {
         let idle = self.environments.values().filter_map(|environment| match environment.phase {
             Phase::Idle(since) => match self.limits.freeze_after {
                 Some(after) if !environment.frozen => Some(since + after.min(self.limits.idle_max)),
+                _ if environment.provisioned => None,
                 _ => Some(since + self.limits.idle_max),
             },
             _ => None,
         });
-        idle.min()
+        idle.chain(self.targets.values().filter_map(|target| target.next_try)).min()
+    }
+
+    /// How it stands with the environments that are kept of a function, if any are to be.
+    pub fn standing(&self, key: &FunctionKey) -> Option<Standing> {
+        let target = self.targets.get(key)?;
+        let (mut standing, mut free, mut starting) = (0, 0, 0);
+        for environment in self.kept_of(key) {
+            match environment.phase {
+                Phase::Starting => starting += 1,
+                Phase::Idle(_) => (standing, free) = (standing + 1, free + 1),
+                Phase::Busy | Phase::Finishing => standing += 1,
+                Phase::Stopping => {}
+            }
+        }
+        let crowded =
+            standing < target.wanted && starting == 0 && self.kept() >= self.limits.provisioned_max();
+        Some(Standing { wanted: target.wanted, standing, free, failing: target.failing, crowded })
     }
 
     /// How many invocations of a function wait or are served.
     pub fn under_way(&self, function: &str) -> u32 {
         self.under_way.get(function).copied().unwrap_or(0)
+    }
+
+    /// Its bounds.
+    pub fn limits(&self) -> &PoolLimits {
+        &self.limits
     }
 
     /// How many environments there are, those that are ending included.
@@ -267,6 +339,7 @@ impl Pool {
     fn assign(&mut self, id: EnvironmentId, call: &Call, actions: &mut Vec<Action>) {
         let Some(environment) = self.environments.get_mut(&id) else { return };
         environment.phase = Phase::Busy;
+        environment.has_served = true;
         environment.serves = Some(Arc::clone(&call.function));
         if std::mem::take(&mut environment.frozen) {
             actions.push(Action::Thaw(id));
@@ -301,8 +374,15 @@ impl Pool {
         }
     }
 
-    fn ended(&mut self, id: EnvironmentId) {
+    fn ended(&mut self, now: Timestamp, id: EnvironmentId) {
         let Some(environment) = self.environments.remove(&id) else { return };
+        // One that dies before it was of use would be started and die without end.
+        if environment.is_kept()
+            && !environment.has_served
+            && let Some(target) = self.targets.get_mut(&environment.key)
+        {
+            target.failed(now);
+        }
         let how = if environment.retired { Departure::Retired } else { environment.departure };
         self.departed.note(&environment.key, how);
         if let Some(function) = environment.serves {
@@ -310,13 +390,16 @@ impl Pool {
         }
     }
 
-    /// The one that was used last: the others may go sooner, and its caches are warm.
+    /// One that is kept, before one that may go; of these the one that was used last: the others may go sooner, and
+    /// its caches are warm.
     fn idle_of(&self, key: &FunctionKey) -> Option<EnvironmentId> {
         let idle = self.environments.iter().filter_map(|(id, environment)| match environment.phase {
-            Phase::Idle(since) if environment.key == *key && !environment.retired => Some((since, *id)),
+            Phase::Idle(since) if environment.key == *key && !environment.retired => {
+                Some((environment.provisioned, since, *id))
+            }
             _ => None,
         });
-        idle.max().map(|(_, id)| id)
+        idle.max().map(|(_, _, id)| id)
     }
 
     fn ready(&mut self, now: Timestamp, id: EnvironmentId, actions: &mut Vec<Action>) {
@@ -328,27 +411,47 @@ impl Pool {
             actions.push(Action::Stop(id));
             return;
         }
+        let (was, provisioned) = (environment.phase, environment.provisioned);
         environment.phase = Phase::Idle(now);
         let own = environment.key.clone();
-        match self.waiting.iter().position(|call| call.key == own) {
-            Some(at) => {
-                if let Some(call) = self.waiting.remove(at) {
-                    self.assign(id, &call, actions);
-                }
+        if provisioned {
+            if let Some(target) = self.targets.get_mut(&own).filter(|_| was == Phase::Starting) {
+                target.succeeded();
             }
-            // Another function may wait for the room that this one takes.
-            None => self.start_for_waiting(actions),
+            if self.excess_of(&own) > 0 {
+                self.stop_where(actions, Departure::Released, |one, _| one == id);
+            }
+            if self.environments.get(&id).is_none_or(|own| own.phase == Phase::Stopping) {
+                self.start_ahead(now, actions);
+                self.start_for_waiting(actions);
+                return;
+            }
+        }
+        if let Some(at) = self.waiting.iter().position(|call| call.key == own) {
+            if let Some(call) = self.waiting.remove(at) {
+                self.assign(id, &call, actions);
+            }
+        } else {
+            // Others may wait for the room that this one takes.
+            self.start_ahead(now, actions);
+            self.start_for_waiting(actions);
         }
     }
 
-    fn start_failed(&mut self, id: EnvironmentId, actions: &mut Vec<Action>) {
+    fn start_failed(&mut self, now: Timestamp, id: EnvironmentId, actions: &mut Vec<Action>) {
         let Some(environment) = self.environments.remove(&id) else { return };
         self.departed.note(&environment.key, Departure::Lost);
-        if let Some(at) = self.waiting.iter().position(|call| call.key == environment.key)
+        if environment.provisioned {
+            // Nobody's start: who waits gets one of his own, and hears of that one's failure.
+            if let Some(target) = self.targets.get_mut(&environment.key).filter(|_| environment.is_kept()) {
+                target.failed(now);
+            }
+        } else if let Some(at) = self.waiting.iter().position(|call| call.key == environment.key)
             && let Some(call) = self.take_waiting(at)
         {
             actions.push(Action::Fail(call.invoke, id));
         }
+        self.start_ahead(now, actions);
         self.start_for_waiting(actions);
     }
 
@@ -381,20 +484,105 @@ impl Pool {
                 }
                 continue;
             }
-            let id = self.next_id;
-            self.next_id += 1;
             let reason = self.cold_reason(&key);
-            let environment = Environment {
-                key,
-                phase: Phase::Starting,
-                retired: false,
-                frozen: false,
-                serves: None,
-                departure: Departure::Lost,
-            };
-            self.environments.insert(id, environment);
+            let id = self.starting(key, false);
             actions.push(Action::Start(id, invoke, reason));
         }
+    }
+
+    fn starting(&mut self, key: FunctionKey, provisioned: bool) -> EnvironmentId {
+        let id = self.next_id;
+        self.next_id += 1;
+        let environment = Environment {
+            key,
+            phase: Phase::Starting,
+            retired: false,
+            frozen: false,
+            provisioned,
+            has_served: false,
+            serves: None,
+            departure: Departure::Lost,
+        };
+        self.environments.insert(id, environment);
+        id
+    }
+
+    fn provisioned(&mut self, now: Timestamp, key: &FunctionKey, wanted: usize, actions: &mut Vec<Action>) {
+        if self.stopping {
+            return;
+        }
+        if wanted == 0 {
+            self.targets.remove(key);
+        } else {
+            self.targets.entry(key.clone()).or_default().wish(wanted);
+        }
+        // Those that are busy go when they are done.
+        let mut going: Vec<_> =
+            self.environments.iter().filter(|(_, one)| one.is_kept() && one.key == *key).collect();
+        going.retain(|(_, one)| matches!(one.phase, Phase::Starting | Phase::Idle(_)));
+        going.sort_by_key(|(id, one)| match one.phase {
+            Phase::Idle(since) => (1, since, **id),
+            _ => (0, now, **id),
+        });
+        let going: Vec<_> = going.into_iter().map(|(id, _)| *id).take(self.excess_of(key)).collect();
+        self.stop_where(actions, Departure::Released, |id, _| going.contains(&id));
+        self.start_ahead(now, actions);
+        self.start_for_waiting(actions);
+    }
+
+    /// Starts what is missing of the environments that are to stand, as far as there is room. A function whose last
+    /// start failed gets one at a time.
+    fn start_ahead(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if self.stopping || self.targets.is_empty() {
+            return;
+        }
+        let is_starting = |one: &&Environment| one.is_kept() && one.phase == Phase::Starting;
+        let mut kept = self.kept();
+        let mut starting = self.environments.values().filter(is_starting).count();
+        let mut to_come = self.environments.values().filter(|e| e.phase == Phase::Stopping).count();
+        for key in self.targets.keys().cloned().collect::<Vec<_>>() {
+            let (own, own_starting) =
+                (self.kept_of(&key).count(), self.kept_of(&key).filter(is_starting).count());
+            let Some(target) = self.targets.get_mut(&key) else { continue };
+            if target.rests(now) {
+                continue;
+            }
+            let missing = target.wanted.saturating_sub(own);
+            let missing =
+                if target.failing { missing.min(1_usize.saturating_sub(own_starting)) } else { missing };
+            for _ in 0..missing {
+                if kept >= self.limits.provisioned_max() || starting >= AHEAD_MAX {
+                    break;
+                }
+                if self.environments.len() >= self.limits.environments_max {
+                    // What is ending makes room already: its `Ended` calls again.
+                    if to_come > 0 {
+                        to_come -= 1;
+                    } else if let Some(id) = self.longest_idle() {
+                        self.stop_where(actions, Departure::MadeRoom, |one, _| one == id);
+                    }
+                    continue;
+                }
+                (kept, starting) = (kept + 1, starting + 1);
+                let id = self.starting(key.clone(), true);
+                actions.push(Action::Provision(id, key.clone()));
+            }
+        }
+    }
+
+    /// The environments that are kept, of all functions.
+    fn kept(&self) -> usize {
+        self.environments.values().filter(|one| one.is_kept()).count()
+    }
+
+    fn kept_of<'a>(&'a self, key: &'a FunctionKey) -> impl Iterator<Item = &'a Environment> {
+        self.environments.values().filter(move |one| one.is_kept() && one.key == *key)
+    }
+
+    /// How many more are kept of a function than are to be.
+    fn excess_of(&self, key: &FunctionKey) -> usize {
+        let wanted = self.targets.get(key).map_or(0, |target| target.wanted);
+        self.kept_of(key).count().saturating_sub(wanted)
     }
 
     fn cold_reason(&self, key: &FunctionKey) -> ColdReason {
@@ -407,15 +595,17 @@ impl Pool {
         self.departed.reason(key, in_use, of_others)
     }
 
+    /// Of those that may go.
     fn longest_idle(&self) -> Option<EnvironmentId> {
         let idle = self.environments.iter().filter_map(|(id, environment)| match environment.phase {
-            Phase::Idle(since) => Some((since, *id)),
+            Phase::Idle(since) if !environment.is_kept() => Some((since, *id)),
             _ => None,
         });
         idle.min().map(|(_, id)| id)
     }
 
     fn retire(&mut self, key: &FunctionKey, actions: &mut Vec<Action>) {
+        self.targets.remove(key);
         for environment in self.environments.values_mut().filter(|environment| environment.key == *key) {
             environment.retired = true;
         }
@@ -425,11 +615,14 @@ impl Pool {
         self.start_for_waiting(actions);
     }
 
-    /// Half of those that do nothing go, those that have done so longest: enough to matter, and not all.
+    /// Half of those that do nothing go, those that have done so longest: enough to matter, and not all. Those that are
+    /// kept are somebody's express wish.
     fn shed(&mut self, actions: &mut Vec<Action>) {
         let mut idle: Vec<(Timestamp, EnvironmentId)> = Vec::new();
         for (id, environment) in &self.environments {
-            if let Phase::Idle(since) = environment.phase {
+            if let Phase::Idle(since) = environment.phase
+                && !environment.is_kept()
+            {
                 idle.push((since, *id));
             }
         }
@@ -441,7 +634,7 @@ impl Pool {
     fn tick(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         let (idle_max, freeze_after) = (self.limits.idle_max, self.limits.freeze_after);
         self.stop_where(actions, Departure::Idle, |_, environment| match environment.phase {
-            Phase::Idle(since) => since + idle_max <= now,
+            Phase::Idle(since) => !environment.is_kept() && since + idle_max <= now,
             _ => false,
         });
         for (id, environment) in &mut self.environments {
@@ -453,6 +646,7 @@ impl Pool {
                 actions.push(Action::Freeze(*id));
             }
         }
+        self.start_ahead(now, actions);
     }
 
     fn stop_where(

@@ -22,13 +22,15 @@ pub(crate) async fn delete_alias(
     let deleted = lambda.store.transact(|tx| {
         let (function, name) = (function.clone(), input.name.clone());
         async move {
-            if store::function::get(&tx, &function.id).await?.is_none() {
+            let Some(latest) = store::function::get(&tx, &function.id).await? else {
                 return Err(Failure::from(errors::function_not_found(&function)));
-            }
+            };
+            store::provisioned::delete(&tx, &function.id, latest.reserved_concurrency, &name).await?;
             store::alias::delete(&tx, &function.id, &name);
             Ok(())
         }
     });
     deleted.await?;
+    lambda.provisions.changed(&function.id);
     Ok(Unit)
 }

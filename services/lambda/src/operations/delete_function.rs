@@ -30,6 +30,7 @@ pub(crate) async fn delete_function(
     for key in lambda.sessions.forget(&function.id, function.qualifier.as_deref()) {
         lambda.compute.retire(&key);
     }
+    lambda.provisions.changed(&function.id);
     for blob in blobs {
         lambda.delete_blob(blob).await;
     }
@@ -64,5 +65,7 @@ async fn delete(tx: &Tx, function: &FunctionReference) -> Result<Vec<BlobId>, Fa
     if !users.is_empty() {
         return Err(errors::version_in_use(&users).into());
     }
+    let reserved = store::function::get(tx, id).await?.and_then(|latest| latest.reserved_concurrency);
+    store::provisioned::delete(tx, id, reserved, &version).await?;
     Ok(store::version::delete(tx, id, number, &record).await?)
 }

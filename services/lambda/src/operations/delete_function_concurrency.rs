@@ -25,7 +25,9 @@ pub(crate) async fn delete_function_concurrency(
             let found = store::function::get(&tx, &function.id).await?;
             let mut record = found.ok_or_else(|| errors::function_not_found(&function))?;
             if let Some(before) = record.reserved_concurrency.take() {
-                store::function::reserved(&function.id).add(&tx, -i64::from(before));
+                let provisioned = store::provisioned::total(&tx, &function.id).await?;
+                let less = i64::from(provisioned) - i64::from(before);
+                store::function::reserved(&function.id).add(&tx, less);
                 store::function::put(&tx, &function.id, &record);
             }
             Ok::<_, Failure>(())

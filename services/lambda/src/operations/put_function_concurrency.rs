@@ -28,7 +28,8 @@ pub(crate) async fn put_function_concurrency(
             let mut record = found.ok_or_else(|| errors::function_not_found(&function))?;
             let reserved = store::function::reserved(&function.id);
             let sum = reserved.get(&tx).await?;
-            let more = concurrency::reserve(sum, record.reserved_concurrency, wanted)?;
+            let provisioned = store::provisioned::total(&tx, &function.id).await?;
+            let more = concurrency::reserve(sum, record.reserved_concurrency, provisioned, wanted)?;
             if more != 0 {
                 reserved.add(&tx, more);
             }

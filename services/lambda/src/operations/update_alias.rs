@@ -8,7 +8,7 @@ use apus_schema::ServiceError;
 
 use crate::errors::{self, Failure};
 use crate::store::alias::AliasRecord;
-use crate::{Lambda, alias, resolve, revision, store};
+use crate::{Lambda, alias, provisioned, resolve, revision, store};
 
 const ACTION: &str = "lambda:UpdateAlias";
 
@@ -38,9 +38,15 @@ pub(crate) async fn update_alias(
             let description = input.description.unwrap_or(before.description);
             let record = AliasRecord { version, description, weights, revision: fresh };
             store::alias::check_versions(&tx, &function, &record).await?;
+            let (configs, _) = provisioned::rules::configured(&tx, &function.id).await?;
+            if configs.iter().any(|(qualifier, _)| *qualifier == input.name) {
+                provisioned::rules::check_alias(&record, &configs)?;
+            }
             store::alias::put(&tx, &function.id, &input.name, &record);
             Ok(record)
         }
     });
-    Ok(alias::describe(&function.id, &input.name, &kept.await?))
+    let record = kept.await?;
+    lambda.provisions.changed(&function.id);
+    Ok(alias::describe(&function.id, &input.name, &record))
 }

@@ -7,7 +7,7 @@ use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::layer::LayerContent;
-use super::{alias, blob, event_invoke, policy, space, version};
+use super::{alias, blob, event_invoke, policy, provisioned, space, version};
 use crate::code::package::CodeHash;
 use crate::function_name::{FunctionId, LATEST};
 
@@ -160,7 +160,8 @@ fn functions(id: &FunctionId) -> Table<FunctionRecord> {
     Table::new(space(id).sub(("function",)))
 }
 
-/// What all functions of the account in the region have reserved together.
+/// What all functions of the account in the region have for themselves together: their reservations, and of those
+/// that reserve nothing their provisioned concurrency.
 pub(crate) fn reserved(id: &FunctionId) -> Counter {
     Counter::new(space(id).key(("reserved",)))
 }
@@ -188,9 +189,14 @@ pub(crate) async fn delete(
     record: &FunctionRecord,
 ) -> Result<Vec<BlobId>, StoreError> {
     functions(id).delete(tx, (id.name.as_str(),));
-    if let Some(own) = record.reserved_concurrency {
+    let own = match record.reserved_concurrency {
+        Some(own) => own,
+        None => provisioned::total(tx, id).await?,
+    };
+    if own > 0 {
         reserved(id).add(tx, -i64::from(own));
     }
+    provisioned::delete_all(tx, id);
     let mut blobs = record.release(tx, &id.qualified_arn(LATEST).to_string()).await?;
     for (number, version) in version::list(tx, id, None, usize::MAX).await? {
         blobs.extend(version::delete(tx, id, number, &version).await?);

@@ -13,7 +13,10 @@
 //! account region "lambda" "layer-number" name          → the number of the layer's last version
 //! account region "lambda" "mapping"  UUID             → MappingRecord: an event source mapping
 //! account region "lambda" "mapping-pair" source function → the UUID of their mapping
-//! account region "lambda" "reserved"                   → counter: the reserved concurrency of all functions
+//! account region "lambda" "provisioned" name qualifier → ProvisionedRecord: environments that are to stand
+//! account region "lambda" "reserved"                   → counter: what all functions have for themselves, reserved or
+//!                                                        else provisioned
+//! ""      ""     "lambda" "provisioned" account region name → nothing: a function with provisioned concurrency
 //! ""      ""     "lambda" "execution" time request-id attempt → ExecutionRecord
 //! ""      ""     "lambda" "execution-id" request-id time attempt → nothing
 //! ""      ""     "lambda" "executions"                 → counter: the executions that are kept
@@ -34,6 +37,7 @@ pub(crate) mod function;
 pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod policy;
+pub(crate) mod provisioned;
 pub(crate) mod subject;
 pub(crate) mod version;
 

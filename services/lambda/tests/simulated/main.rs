@@ -6,6 +6,7 @@ mod functions;
 mod invocations;
 mod mappings;
 mod permissions;
+mod provisioned;
 mod queue;
 mod versions;
 mod world;
