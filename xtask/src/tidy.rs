@@ -27,6 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-gateway", &["apus-env", "apus-kernel", "apus-schema", "apus-time", "apus-wire"]),
     ("apus-service-iam", &["apus-policy", SERVICE]),
     ("apus-service-lambda", &["apus-compute", SERVICE]),
+    // Events of its live tail are framed as they are made.
+    ("apus-service-logs", &["apus-wire", SERVICE]),
     ("apus-service-sns", &["apus-patterns", "apus-policy", SERVICE]),
     ("apus-service-sqs", &["apus-policy", SERVICE]),
     ("apus-service-sts", &["apus-policy", SERVICE]),
