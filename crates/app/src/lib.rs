@@ -3,5 +3,6 @@
 //! The binary lays the command line on top; the simulator boots the same wiring on another environment.
 
 mod endpoint;
+mod function_logs;
 pub mod sweep;
 pub mod wiring;

@@ -12,7 +12,8 @@ use apus_service_lambda::LambdaConfig;
 use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
 use apus_store::{Key, Keyspace, Store, StoreError};
 
-use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
+use crate::endpoint::{Inside, SandboxEndpoint};
+use crate::function_logs::FunctionLogs;
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub struct Instance {
     pub outbox: Outbox,
     compute: Compute,
     store: Store,
+    function_logs: Arc<FunctionLogs>,
+    sessions: SessionCredentials,
 }
 
 /// Wires an instance and starts it.
@@ -68,23 +71,25 @@ pub async fn start_under(
 ) -> Result<Instance, StartError> {
     let Owned { lease, key, endpoint } = own(&foundation).await?;
     let lease = hold(lease);
-    let services = services(&foundation, &lease, &key, &endpoint)?;
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    let function_logs = Arc::new(FunctionLogs::new(foundation.env.clone()));
+    let services = services(&foundation, &lease, &outbox, &key, &endpoint, &function_logs)?;
     let Foundation { env, store, compute, iam, base_url, inside_tls, .. } = foundation;
-    let outbox = Outbox::new(env.clone(), store.clone(), lease);
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
     let platform = Platform::start(env.clone(), services, fronts, authorizer);
     platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
     let gateway = Arc::new(Gateway::new(platform.clone()));
     let sessions = SessionCredentials::new(&key, env);
+    platform.spawn_worker("function logs", function_logs.write(platform.clone(), sessions.clone()));
     endpoint.open(Inside {
         gateway: Arc::clone(&gateway),
         sessions: sessions.clone(),
         base_url,
         tls: inside_tls,
     });
-    let development = Arc::new(DevelopmentCredentials::new(sessions));
-    Ok(Instance { gateway, platform, development, outbox, compute, store })
+    let development = Arc::new(DevelopmentCredentials::new(sessions.clone()));
+    Ok(Instance { gateway, platform, development, outbox, compute, store, function_logs, sessions })
 }
 
 impl Instance {
@@ -92,6 +97,7 @@ impl Instance {
     pub async fn stop(self) {
         self.platform.stop();
         self.compute.stop().await;
+        self.function_logs.flush(&self.platform, &self.sessions).await;
         self.store.close().await;
     }
 }
@@ -99,15 +105,19 @@ impl Instance {
 /// The services of a store that nothing is done with: for listing what they implement.
 pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
     let Owned { lease, key, endpoint } = own(foundation).await?;
-    services(foundation, &lease, &key, &endpoint)
+    let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
+    let function_logs = Arc::new(FunctionLogs::new(foundation.env.clone()));
+    services(foundation, &lease, &outbox, &key, &endpoint, &function_logs)
 }
 
 /// Every service, with what it stands on.
 fn services(
     on: &Foundation,
     lease: &Lease,
+    outbox: &Outbox,
     key: &InstanceKey,
     endpoint: &Arc<SandboxEndpoint>,
+    function_logs: &Arc<FunctionLogs>,
 ) -> Result<Vec<Service>, StartError> {
     let (env, store) = (&on.env, &on.store);
     let lambda = apus_service_lambda::service(
@@ -115,12 +125,13 @@ fn services(
         store.clone(),
         on.compute.clone(),
         Arc::clone(endpoint) as Arc<_>,
-        Arc::new(TraceLogs),
+        Arc::clone(function_logs) as Arc<_>,
         on.lambda.clone(),
     );
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
+        apus_service_logs::service(env.clone(), store.clone(), lease.clone(), outbox.clone()),
         apus_service_s3::service(store.clone()),
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
         apus_service_sts::service(key),

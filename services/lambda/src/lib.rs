@@ -41,7 +41,7 @@ use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
 
-pub use crate::ports::{EndpointServer, LogSink};
+pub use crate::ports::{EndpointServer, LogSink, LogSource};
 
 use crate::code::cache::CodeCache;
 use crate::operations as op;

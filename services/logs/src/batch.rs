@@ -120,12 +120,13 @@ mod tests {
     #[test]
     fn what_is_too_old_too_new_or_expired_is_told_and_the_rest_is_taken() {
         let hour = DAY / 24;
-        let rejected =
-            judged(&[-15 * DAY, -14 * DAY, -14 * DAY + hour, 2 * hour - DAY * 14, 0, 2 * hour, 2 * hour + 1], None);
+        let rejected = judged(
+            &[-15 * DAY, -14 * DAY, -14 * DAY + hour, 2 * hour - DAY * 14, 0, 2 * hour, 2 * hour + 1],
+            None,
+        );
         assert!(rejected.is_err(), "the valid events span more than a day");
         let rejected = judged(&[-15 * DAY, -hour, 0, 2 * hour, 2 * hour + 1], Some(7)).ok();
-        let expected =
-            Rejected { too_new_from: Some(4), too_old_before: Some(1), expired_before: Some(1) };
+        let expected = Rejected { too_new_from: Some(4), too_old_before: Some(1), expired_before: Some(1) };
         assert_eq!(rejected, Some(expected));
         let rejected = judged(&[-3 * DAY, -DAY - 1, -DAY, 0], Some(1)).ok();
         assert_eq!(rejected, Some(Rejected { expired_before: Some(2), ..Rejected::default() }));
@@ -157,7 +158,7 @@ mod tests {
             let Ok(rejected) = judged(&times, days) else { return Ok(()) };
             let taken = rejected.taken(times.len());
             for (at, time) in times.iter().enumerate() {
-                let oldest = -days.map_or(14, |days| days.min(14)) as i64 * DAY;
+                let oldest = -(days.map_or(14, |days| days.min(14)) as i64) * DAY;
                 let valid = *time >= oldest && *time <= DAY / 12;
                 prop_assert_eq!(valid, taken.contains(&at), "{}", time);
             }

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use apus_env::Env;
-use apus_kernel::{Lanes, Lease};
+use apus_kernel::{Lanes, Lease, Outbox};
 use apus_store::{Store, Tx};
 use tokio::sync::oneshot;
 
 use crate::batch::{EVENT_OVERHEAD_BYTES, Given, Rejected, judge};
 use crate::errors::Refusal;
 use crate::names::GroupId;
-use crate::store::{self, Group, GroupRecord, StreamRecord, TailRecord};
-use crate::tail::{Hub, Told};
 use crate::retention;
+use crate::store::{self, Group, GroupRecord, StreamRecord};
+use crate::subscription::Subscribers;
+use crate::tail::{Hub, Told};
 
 /// The most bytes of events that one transaction takes.
 const STEP_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -31,8 +31,8 @@ pub(crate) struct Append {
 pub(crate) struct GroupLanes(Lanes<GroupId, Append>);
 
 impl GroupLanes {
-    pub(crate) fn new(env: Env, store: Store, lease: Lease, hub: Arc<Hub>) -> Self {
-        let inner = Arc::new(Inner { store, lease, hub });
+    pub(crate) fn new(env: Env, store: Store, lease: Lease, outbox: Outbox, hub: Arc<Hub>) -> Self {
+        let inner = Arc::new(Inner { store, lease, outbox, hub });
         let step = move |_lanes, id, jobs| Arc::clone(&inner).step(id, jobs);
         Self(Lanes::new(env, "log group", step))
     }
@@ -52,6 +52,7 @@ impl GroupLanes {
 struct Inner {
     store: Store,
     lease: Lease,
+    outbox: Outbox,
     hub: Arc<Hub>,
 }
 
@@ -62,7 +63,8 @@ impl Inner {
             let mut bytes = 0;
             let fits = |job: &&Append| {
                 let fits = bytes < STEP_BYTES_MAX;
-                bytes += job.events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum::<usize>();
+                bytes +=
+                    job.events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum::<usize>();
                 fits
             };
             let count = rest.iter().take_while(fits).count().max(1);
@@ -114,6 +116,7 @@ impl Inner {
         let mut tail = group.tail(tx).await?;
         let mut streams = BTreeMap::<&str, (StreamRecord, StreamRecord)>::new();
         let retention = record.retention_days.map(retention::duration);
+        let subscribers = Subscribers::of(id, &record);
         let mut answers = Vec::with_capacity(wanted.len());
         for (name, events) in wanted {
             if !streams.contains_key(name.as_str()) {
@@ -124,7 +127,16 @@ impl Inner {
                 streams.insert(name, (stream.clone(), stream));
             }
             let Some((_, stream)) = streams.get_mut(name.as_str()) else { continue };
-            answers.push(append(tx, &group, &mut tail, stream, events, retention));
+            answers.push(match judge(events, tx.now(), retention) {
+                Ok(rejected) => {
+                    let taken = &events[rejected.taken(events.len())];
+                    let now_ms = tx.now().as_millis();
+                    let places = store::append(tx, &group, &mut tail, stream, taken, now_ms);
+                    subscribers.leave(tx, &self.outbox, name, taken, &places);
+                    Ok(rejected)
+                }
+                Err(refusal) => Err(refusal),
+            });
         }
         for (name, (before, after)) in &streams {
             group.put_stream(tx, name, before, after);
@@ -132,17 +144,4 @@ impl Inner {
         group.put_tail(tx, &tail);
         Ok((Some(record), answers))
     }
-}
-
-fn append(
-    tx: &Tx,
-    group: &Group,
-    tail: &mut TailRecord,
-    stream: &mut StreamRecord,
-    events: &[Given],
-    retention: Option<Duration>,
-) -> Result<Rejected, Refusal> {
-    let rejected = judge(events, tx.now(), retention)?;
-    store::append(tx, group, tail, stream, &events[rejected.taken(events.len())], tx.now().as_millis());
-    Ok(rejected)
 }

@@ -8,10 +8,12 @@ mod errors;
 mod lane;
 mod names;
 mod operations;
+mod pattern;
 mod position;
 mod retention;
 mod sequence;
 mod store;
+mod subscription;
 mod tags;
 mod tail;
 mod workers;
@@ -20,7 +22,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use apus_env::Env;
-use apus_kernel::{Lease, Service};
+use apus_kernel::{Lease, Outbox, Service};
 use apus_model_logs::SERVICE;
 use apus_store::{Store, Tx};
 
@@ -28,9 +30,12 @@ use crate::errors::Refusal;
 use crate::lane::GroupLanes;
 use crate::names::GroupId;
 use crate::operations::{
-    create_log_group, create_log_stream, delete_log_group, delete_log_stream, delete_retention_policy,
-    describe_log_groups, describe_log_streams, get_log_events, list_tags_for_resource, list_tags_log_group,
-    put_log_events, put_retention_policy, tag_log_group, tag_resource, untag_log_group, untag_resource,
+    create_log_group, create_log_stream, delete_log_group, delete_log_stream, delete_metric_filter,
+    delete_retention_policy, delete_subscription_filter, describe_log_groups, describe_log_streams,
+    describe_metric_filters, describe_subscription_filters, filter_log_events, get_log_events,
+    list_tags_for_resource, list_tags_log_group, put_log_events, put_metric_filter, put_retention_policy,
+    put_subscription_filter, tag_log_group, tag_resource, test_metric_filter, untag_log_group,
+    untag_resource,
 };
 use crate::store::GroupRecord;
 use crate::tail::Hub;
@@ -79,33 +84,43 @@ impl Logs {
 
     /// The group's record.
     async fn group(&self, id: &GroupId) -> Result<GroupRecord, Refusal> {
-        self.store
-            .read(|tx| async move { store::group(&tx, id).await?.ok_or(Refusal::NoGroup) })
-            .await
+        self.store.read(|tx| async move { store::group(&tx, id).await?.ok_or(Refusal::NoGroup) }).await
     }
 }
 
-/// The service on that store, owning its groups under that lease.
-pub fn service(env: Env, store: Store, lease: Lease) -> Service {
+/// The service on that store, owning its groups under that lease. What is subscribed to leaves by the outbox.
+pub fn service(env: Env, store: Store, lease: Lease, outbox: Outbox) -> Service {
     let hub = Arc::new(Hub::default());
-    let lanes = GroupLanes::new(env.clone(), store.clone(), lease.clone(), Arc::clone(&hub));
+    let lanes = GroupLanes::new(env.clone(), store.clone(), lease.clone(), outbox, Arc::clone(&hub));
     Service::of(&SERVICE, Logs { env, store, lease, lanes, hub })
         .operation(create_log_group::ACCESS, create_log_group::create_log_group)
         .operation(create_log_stream::ACCESS, create_log_stream::create_log_stream)
         .operation(delete_log_group::ACCESS, delete_log_group::delete_log_group)
         .operation(delete_log_stream::ACCESS, delete_log_stream::delete_log_stream)
+        .operation(delete_metric_filter::ACCESS, delete_metric_filter::delete_metric_filter)
         .operation(delete_retention_policy::ACCESS, delete_retention_policy::delete_retention_policy)
+        .operation(delete_subscription_filter::ACCESS, delete_subscription_filter::delete_subscription_filter)
         .operation(describe_log_groups::ACCESS, describe_log_groups::describe_log_groups)
         .operation(describe_log_streams::ACCESS, describe_log_streams::describe_log_streams)
+        .operation(describe_metric_filters::ACCESS, describe_metric_filters::describe_metric_filters)
+        .operation(
+            describe_subscription_filters::ACCESS,
+            describe_subscription_filters::describe_subscription_filters,
+        )
+        .operation(filter_log_events::ACCESS, filter_log_events::filter_log_events)
         .operation(get_log_events::ACCESS, get_log_events::get_log_events)
         .operation(list_tags_for_resource::ACCESS, list_tags_for_resource::list_tags_for_resource)
         .operation(list_tags_log_group::ACCESS, list_tags_log_group::list_tags_log_group)
         .operation(put_log_events::ACCESS, put_log_events::put_log_events)
+        .operation(put_metric_filter::ACCESS, put_metric_filter::put_metric_filter)
         .operation(put_retention_policy::ACCESS, put_retention_policy::put_retention_policy)
+        .operation(put_subscription_filter::ACCESS, put_subscription_filter::put_subscription_filter)
         .operation(tag_log_group::ACCESS, tag_log_group::tag_log_group)
         .operation(tag_resource::ACCESS, tag_resource::tag_resource)
+        .operation(test_metric_filter::ACCESS, test_metric_filter::test_metric_filter)
         .operation(untag_log_group::ACCESS, untag_log_group::untag_log_group)
         .operation(untag_resource::ACCESS, untag_resource::untag_resource)
+        .step(subscription::STEP, subscription::deliver)
         .worker("logs schedule", workers::keep_schedule)
         .build()
 }

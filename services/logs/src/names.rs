@@ -34,9 +34,9 @@ impl GroupId {
         match (name, identifier) {
             (Some(name), None) => Ok(Self::of(caller, name)),
             (None, Some(identifier)) => Self::identified(caller, identifier),
-            (Some(_), Some(_)) => Err(Refusal::parameter(
-                "Only one of logGroupName and logGroupIdentifier may be specified.",
-            )),
+            (Some(_), Some(_)) => {
+                Err(Refusal::parameter("Only one of logGroupName and logGroupIdentifier may be specified."))
+            }
             (None, None) => {
                 Err(Refusal::parameter("Either logGroupName or logGroupIdentifier must be specified."))
             }

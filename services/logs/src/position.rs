@@ -61,11 +61,7 @@ impl Position {
         }
         let (time, rest) = id.split_at(TIME_DIGITS);
         let (block, index) = rest.split_at(BLOCK_DIGITS);
-        Some(Self {
-            time_ms: time.parse().ok()?,
-            block: block.parse().ok()?,
-            index: index.parse().ok()?,
-        })
+        Some(Self { time_ms: time.parse().ok()?, block: block.parse().ok()?, index: index.parse().ok()? })
     }
 }
 

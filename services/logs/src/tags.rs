@@ -17,5 +17,9 @@ pub(crate) fn merged(
     }
     let mut tags = own.unwrap_or_default();
     tags.extend(more);
-    if tags.len() > TAGS_MAX { Err(Refusal::TooManyTags) } else { Ok(Some(tags).filter(|tags| !tags.is_empty())) }
+    if tags.len() > TAGS_MAX {
+        Err(Refusal::TooManyTags)
+    } else {
+        Ok(Some(tags).filter(|tags| !tags.is_empty()))
+    }
 }

@@ -74,7 +74,8 @@ async fn step(tx: &Tx, item: &DueItem, task: &Task, nonce: u64) -> Result<(), Re
 /// Deletes what has passed, and plans the next look.
 async fn retain(tx: &Tx, id: &GroupId, due: Timestamp, nonce: u64) -> Result<bool, Refusal> {
     let Some(mut record) = store::group(tx, id).await? else { return Ok(true) };
-    let Some(days) = record.retention_days.filter(|_| record.tended_at_micros == Some(due.as_micros())) else {
+    let Some(days) = record.retention_days.filter(|_| record.tended_at_micros == Some(due.as_micros()))
+    else {
         return Ok(true);
     };
     let group = Group::of(id, &record);

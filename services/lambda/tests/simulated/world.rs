@@ -9,7 +9,7 @@ use std::time::Duration;
 use apus_compute::driver::SandboxSpec;
 use apus_compute::driver::fake::{FakeDriver, FakeReply};
 use apus_compute::exchange::Invocation;
-use apus_compute::{Compute, InsideListeners, PoolLimits};
+use apus_compute::{Compute, InsideListeners, LineSink, PoolLimits};
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
@@ -21,7 +21,7 @@ use apus_model_lambda::{
 };
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
-use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink};
+use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink, LogSource};
 use apus_store::Store;
 use bytes::Bytes;
 
@@ -56,7 +56,13 @@ impl EndpointServer for NoSockets {
 }
 
 impl LogSink for NoSockets {
-    fn line(&self, _: &str, _: &str, _: Option<&str>, _: &str) {}
+    fn open(&self, _: LogSource) -> Arc<dyn LineSink> {
+        Arc::new(Self)
+    }
+}
+
+impl LineSink for NoSockets {
+    fn line(&self, _: Option<&str>, _: &str) {}
 }
 
 /// Gives out numbered sessions of every role but `role/nobody`.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use apus_kernel::{Access, Context};
-use apus_model_logs::{DescribeLogGroups, DescribeLogGroupsRequest, DescribeLogGroupsResponse, LogGroup, LogGroupClass};
+use apus_model_logs::{
+    DescribeLogGroups, DescribeLogGroupsRequest, DescribeLogGroupsResponse, LogGroup, LogGroupClass,
+};
 use apus_schema::ServiceError;
 
 use crate::Logs;

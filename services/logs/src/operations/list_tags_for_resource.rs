@@ -10,9 +10,11 @@ use crate::Logs;
 use crate::names::{GroupId, group_resource};
 
 pub(crate) const ACCESS: Access<ListTagsForResource> =
-    Access::new("logs:ListTagsForResource", |input: &ListTagsForResourceRequest, caller| match GroupId::from_arn(&input.resource_arn) {
-        Some(id) => vec![id.arn().into()],
-        None => group_resource(caller, ""),
+    Access::new("logs:ListTagsForResource", |input: &ListTagsForResourceRequest, caller| {
+        match GroupId::from_arn(&input.resource_arn) {
+            Some(id) => vec![id.arn().into()],
+            None => group_resource(caller, ""),
+        }
     });
 
 pub(crate) async fn list_tags_for_resource(

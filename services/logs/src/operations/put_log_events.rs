@@ -24,7 +24,8 @@ pub(crate) async fn put_log_events(
     input: PutLogEventsRequest,
 ) -> Result<PutLogEventsResponse, ServiceError> {
     let given = input.log_events.into_iter();
-    let events: Vec<_> = given.map(|event| Given { time_ms: event.timestamp, message: event.message }).collect();
+    let events: Vec<_> =
+        given.map(|event| Given { time_ms: event.timestamp, message: event.message }).collect();
     batch::check(&events)?;
     let id = GroupId::of(&context.caller, input.log_group_name);
     let rejected = logs.lanes.append(id, input.log_stream_name, events).await?;

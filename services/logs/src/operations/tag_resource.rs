@@ -10,9 +10,11 @@ use crate::names::{GroupId, group_resource};
 use crate::{Logs, tags};
 
 pub(crate) const ACCESS: Access<TagResource> =
-    Access::new("logs:TagResource", |input: &TagResourceRequest, caller| match GroupId::from_arn(&input.resource_arn) {
-        Some(id) => vec![id.arn().into()],
-        None => group_resource(caller, ""),
+    Access::new("logs:TagResource", |input: &TagResourceRequest, caller| {
+        match GroupId::from_arn(&input.resource_arn) {
+            Some(id) => vec![id.arn().into()],
+            None => group_resource(caller, ""),
+        }
     });
 
 pub(crate) async fn tag_resource(

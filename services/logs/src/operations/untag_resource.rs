@@ -10,9 +10,11 @@ use crate::Logs;
 use crate::names::{GroupId, group_resource};
 
 pub(crate) const ACCESS: Access<UntagResource> =
-    Access::new("logs:UntagResource", |input: &UntagResourceRequest, caller| match GroupId::from_arn(&input.resource_arn) {
-        Some(id) => vec![id.arn().into()],
-        None => group_resource(caller, ""),
+    Access::new("logs:UntagResource", |input: &UntagResourceRequest, caller| {
+        match GroupId::from_arn(&input.resource_arn) {
+            Some(id) => vec![id.arn().into()],
+            None => group_resource(caller, ""),
+        }
     });
 
 pub(crate) async fn untag_resource(

@@ -71,7 +71,7 @@ impl Group {
     }
 }
 
-/// Appends events of one stream in their order, and says where the last stands.
+/// Appends events of one stream in their order, and says where each stands.
 pub(crate) fn append(
     tx: &Tx,
     group: &Group,
@@ -79,7 +79,8 @@ pub(crate) fn append(
     stream: &mut StreamRecord,
     events: &[Given],
     now_ms: i64,
-) {
+) -> Vec<Position> {
+    let mut positions = Vec::with_capacity(events.len());
     let mut rest = events;
     while let Some(first) = rest.first() {
         let mut bytes = 0;
@@ -100,6 +101,9 @@ pub(crate) fn append(
             events: own.iter().map(|event| EventRecord(event.time_ms, event.message.clone())).collect(),
         };
         tail.bytes += record.bytes();
+        let block = tail.blocks;
+        let place = |(index, event): (u32, &Given)| Position { time_ms: event.time_ms, block, index };
+        positions.extend((0..).zip(own).map(place));
         tx.put(&group.blocks().key((first.time_ms, tail.blocks)), encode(&record));
         tx.put(&group.places(stream.number).key((first.time_ms, tail.blocks)), Vec::new());
     }
@@ -109,6 +113,7 @@ pub(crate) fn append(
         stream.last_event_ms = stream.last_event_ms.max(Some(last.time_ms));
         stream.last_ingested_ms = Some(now_ms);
     }
+    positions
 }
 
 /// The earliest block: when its last event was.

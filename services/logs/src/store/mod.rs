@@ -211,8 +211,7 @@ impl Group {
     /// A new stream; `tail` counts it.
     pub(crate) fn add_stream(&self, tx: &Tx, tail: &mut TailRecord, name: &str, now_ms: i64) -> StreamRecord {
         tail.streams += 1;
-        let record =
-            StreamRecord { number: tail.streams, created_at_ms: now_ms, ..StreamRecord::default() };
+        let record = StreamRecord { number: tail.streams, created_at_ms: now_ms, ..StreamRecord::default() };
         tx.put(&self.name_key(record.number), name.as_bytes().to_vec());
         tx.put(&self.recent().key((NEVER, name)), Vec::new());
         self.streams().put(tx, (name,), &record);
@@ -221,8 +220,7 @@ impl Group {
 
     /// Writes a stream that had another last event before.
     pub(crate) fn put_stream(&self, tx: &Tx, name: &str, before: &StreamRecord, record: &StreamRecord) {
-        let (old, new) =
-            (before.last_event_ms.unwrap_or(NEVER), record.last_event_ms.unwrap_or(NEVER));
+        let (old, new) = (before.last_event_ms.unwrap_or(NEVER), record.last_event_ms.unwrap_or(NEVER));
         if old != new {
             tx.delete(&self.recent().key((old, name)));
             tx.put(&self.recent().key((new, name)), Vec::new());
@@ -254,7 +252,8 @@ impl Group {
     ) -> Result<Vec<(String, StreamRecord)>, StoreError> {
         let table = self.streams();
         let space = table.space();
-        let range = beyond(names_with_prefix(space, prefix), after.map(|after| space.key((after,))), descending);
+        let range =
+            beyond(names_with_prefix(space, prefix), after.map(|after| space.key((after,))), descending);
         let mut streams = Vec::new();
         for (key, bytes) in tx.range(&range, limit, direction(descending)).await? {
             streams.push((space.unpack::<(String,)>(&key)?.0, decode(&key, &bytes)?));
