@@ -8,6 +8,7 @@ mod budget;
 mod cbor;
 mod codec;
 mod entries;
+pub mod event_stream;
 mod faults;
 mod form;
 mod json;

@@ -34,8 +34,8 @@ use crate::operations::{
     delete_retention_policy, delete_subscription_filter, describe_log_groups, describe_log_streams,
     describe_metric_filters, describe_subscription_filters, filter_log_events, get_log_events,
     list_tags_for_resource, list_tags_log_group, put_log_events, put_metric_filter, put_retention_policy,
-    put_subscription_filter, tag_log_group, tag_resource, test_metric_filter, untag_log_group,
-    untag_resource,
+    put_subscription_filter, start_live_tail, tag_log_group, tag_resource, test_metric_filter,
+    untag_log_group, untag_resource,
 };
 use crate::store::GroupRecord;
 use crate::tail::Hub;
@@ -115,6 +115,7 @@ pub fn service(env: Env, store: Store, lease: Lease, outbox: Outbox) -> Service 
         .operation(put_metric_filter::ACCESS, put_metric_filter::put_metric_filter)
         .operation(put_retention_policy::ACCESS, put_retention_policy::put_retention_policy)
         .operation(put_subscription_filter::ACCESS, put_subscription_filter::put_subscription_filter)
+        .operation(start_live_tail::ACCESS, start_live_tail::start_live_tail)
         .operation(tag_log_group::ACCESS, tag_log_group::tag_log_group)
         .operation(tag_resource::ACCESS, tag_resource::tag_resource)
         .operation(test_metric_filter::ACCESS, test_metric_filter::test_metric_filter)

@@ -1,8 +1,9 @@
 //! awsJson 1.0 and 1.1: the whole input and the whole output are one JSON object.
 
-use apus_schema::{Fields, OperationSchema, Protocol, ServiceSchema};
+use apus_schema::{Body as Stream, Fields, Kind, OperationSchema, Protocol, ServiceSchema, Value};
 
 use super::write::{Body, write_structure};
+use crate::event_stream;
 use crate::faults::Facts;
 use crate::message::{Payload, Response};
 
@@ -26,8 +27,21 @@ pub(crate) fn write_output(
     let mut response = Response::new(operation.status);
     response.set("content-type", content_type(protocol));
     response.set("x-amzn-requestid", request_id);
-    response.body = Payload::Bytes(body.into());
+    if let Some(events) = events(operation, output) {
+        response.set("content-type", event_stream::CONTENT_TYPE);
+        response.body = Payload::Stream(event_stream::with_initial_response(body, events));
+    } else {
+        response.body = Payload::Bytes(body.into());
+    }
     response
+}
+
+/// The stream of events of an output, if it has one. In the JSON of the other members it does not stand.
+fn events<'a>(operation: &OperationSchema, output: &'a Fields) -> Option<&'a Stream> {
+    output.iter().find_map(|(at, value)| match (operation.output.members()[at].shape.kind, value) {
+        (Kind::Structure { eventstream: true, .. }, Value::Stream(events)) => Some(events),
+        _ => None,
+    })
 }
 
 /// Writes an error: its name in `__type`, its message, its members.

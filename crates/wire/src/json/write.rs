@@ -36,7 +36,8 @@ pub(crate) fn write_structure(
     }
     for (at, value) in fields.iter() {
         let member = &schema.members()[at];
-        if *value == Value::Null && !matches!(member.shape.kind, Kind::Document)
+        if matches!(value, Value::Stream(_))
+            || *value == Value::Null && !matches!(member.shape.kind, Kind::Document)
             || which == Body::Unbound && !is_in_output_body(member.location)
         {
             continue;

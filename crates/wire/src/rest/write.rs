@@ -4,6 +4,7 @@ use apus_schema::{Fields, Kind, Location, Member, Schema, Value};
 use http::{HeaderName, HeaderValue};
 
 use super::header;
+use crate::event_stream;
 use crate::message::{Payload, Response};
 
 /// Writes status and headers from the members that are bound to them.
@@ -64,7 +65,7 @@ pub(crate) fn raw_payload(member: &Member, value: Option<&Value>) -> Option<(Pay
     const BINARY: &str = "application/octet-stream";
     Some(match (member.shape.kind, value) {
         (Kind::Structure { eventstream: true, .. }, Some(Value::Stream(body))) => {
-            (Payload::Stream(body.clone()), "application/vnd.amazon.eventstream")
+            (Payload::Stream(body.clone()), event_stream::CONTENT_TYPE)
         }
         (_, Some(Value::Stream(body))) => (Payload::Stream(body.clone()), BINARY),
         (_, Some(Value::Blob(bytes))) => (Payload::Bytes(bytes.clone()), BINARY),

@@ -19,6 +19,7 @@ pub(crate) mod put_log_events;
 pub(crate) mod put_metric_filter;
 pub(crate) mod put_retention_policy;
 pub(crate) mod put_subscription_filter;
+pub(crate) mod start_live_tail;
 pub(crate) mod tag_log_group;
 pub(crate) mod tag_resource;
 pub(crate) mod test_metric_filter;

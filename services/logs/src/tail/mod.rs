@@ -1,5 +1,7 @@
 //! Who follows groups as they grow: live tails, told in memory of what was committed.
 
+pub(crate) mod session;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apus_env::HashMap;
@@ -7,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::batch::Given;
 
-/// Batches that wait for one follower; a slower one misses some, and is told.
+/// Batches that wait for one follower; a slower one misses some.
 const WAITING_MAX: usize = 256;
 /// Followers of one group.
 const FOLLOWERS_MAX: usize = 64;
