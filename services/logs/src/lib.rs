@@ -10,6 +10,7 @@ mod names;
 mod operations;
 mod pattern;
 mod position;
+mod query;
 mod retention;
 mod sequence;
 mod store;
@@ -32,11 +33,13 @@ use crate::names::GroupId;
 use crate::operations::{
     create_log_group, create_log_stream, delete_log_group, delete_log_stream, delete_metric_filter,
     delete_retention_policy, delete_subscription_filter, describe_log_groups, describe_log_streams,
-    describe_metric_filters, describe_subscription_filters, filter_log_events, get_log_events,
-    list_tags_for_resource, list_tags_log_group, put_log_events, put_metric_filter, put_retention_policy,
-    put_subscription_filter, start_live_tail, tag_log_group, tag_resource, test_metric_filter,
-    untag_log_group, untag_resource,
+    describe_metric_filters, describe_queries, describe_subscription_filters, filter_log_events,
+    get_log_events, get_log_record, get_query_results, list_tags_for_resource, list_tags_log_group,
+    put_log_events, put_metric_filter, put_retention_policy, put_subscription_filter, start_live_tail,
+    start_query, stop_query, tag_log_group, tag_resource, test_metric_filter, untag_log_group,
+    untag_resource,
 };
+use crate::query::running::Queries;
 use crate::store::GroupRecord;
 use crate::tail::Hub;
 
@@ -47,6 +50,7 @@ pub(crate) struct Logs {
     lease: Lease,
     lanes: GroupLanes,
     hub: Arc<Hub>,
+    queries: Queries,
 }
 
 impl Logs {
@@ -92,7 +96,7 @@ impl Logs {
 pub fn service(env: Env, store: Store, lease: Lease, outbox: Outbox) -> Service {
     let hub = Arc::new(Hub::default());
     let lanes = GroupLanes::new(env.clone(), store.clone(), lease.clone(), outbox, Arc::clone(&hub));
-    Service::of(&SERVICE, Logs { env, store, lease, lanes, hub })
+    Service::of(&SERVICE, Logs { env, store, lease, lanes, hub, queries: Queries::default() })
         .operation(create_log_group::ACCESS, create_log_group::create_log_group)
         .operation(create_log_stream::ACCESS, create_log_stream::create_log_stream)
         .operation(delete_log_group::ACCESS, delete_log_group::delete_log_group)
@@ -103,12 +107,15 @@ pub fn service(env: Env, store: Store, lease: Lease, outbox: Outbox) -> Service 
         .operation(describe_log_groups::ACCESS, describe_log_groups::describe_log_groups)
         .operation(describe_log_streams::ACCESS, describe_log_streams::describe_log_streams)
         .operation(describe_metric_filters::ACCESS, describe_metric_filters::describe_metric_filters)
+        .operation(describe_queries::ACCESS, describe_queries::describe_queries)
         .operation(
             describe_subscription_filters::ACCESS,
             describe_subscription_filters::describe_subscription_filters,
         )
         .operation(filter_log_events::ACCESS, filter_log_events::filter_log_events)
         .operation(get_log_events::ACCESS, get_log_events::get_log_events)
+        .operation(get_log_record::ACCESS, get_log_record::get_log_record)
+        .operation(get_query_results::ACCESS, get_query_results::get_query_results)
         .operation(list_tags_for_resource::ACCESS, list_tags_for_resource::list_tags_for_resource)
         .operation(list_tags_log_group::ACCESS, list_tags_log_group::list_tags_log_group)
         .operation(put_log_events::ACCESS, put_log_events::put_log_events)
@@ -116,6 +123,8 @@ pub fn service(env: Env, store: Store, lease: Lease, outbox: Outbox) -> Service 
         .operation(put_retention_policy::ACCESS, put_retention_policy::put_retention_policy)
         .operation(put_subscription_filter::ACCESS, put_subscription_filter::put_subscription_filter)
         .operation(start_live_tail::ACCESS, start_live_tail::start_live_tail)
+        .operation(start_query::ACCESS, start_query::start_query)
+        .operation(stop_query::ACCESS, stop_query::stop_query)
         .operation(tag_log_group::ACCESS, tag_log_group::tag_log_group)
         .operation(tag_resource::ACCESS, tag_resource::tag_resource)
         .operation(test_metric_filter::ACCESS, test_metric_filter::test_metric_filter)

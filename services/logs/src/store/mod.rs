@@ -10,8 +10,8 @@ use apus_kernel::{AccountId, Region};
 use apus_store::{Direction, Key, Keyspace, Range, StoreError, Table, Tx, decode, encode};
 use minicbor::{Decode, Encode};
 
-pub(crate) use events::{Block, StoredEvent, append, delete_blocks, first_block, stream_blocks};
-pub(crate) use scan::{Bounds, Seen, Streams, backward, event_at, forward};
+pub(crate) use events::{StoredEvent, append, delete_blocks, first_block, stream_blocks};
+pub(crate) use scan::{Bounds, Streams, backward, event_at, forward};
 pub(crate) use schedule::{Schedule, Task};
 
 use crate::names::GroupId;

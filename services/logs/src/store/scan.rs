@@ -161,6 +161,8 @@ impl<'a> Blocks<'a> {
         if self.ended {
             return Ok(None);
         }
+        // A long scan lets others work.
+        apus_env::yield_now().await;
         // A reader holds nobody up: what is appended meanwhile is seen next time.
         let rows = tx.range_snapshot(&self.rest, BLOCKS_AT_ONCE, self.direction).await?;
         self.ended = rows.len() < BLOCKS_AT_ONCE;
