@@ -327,6 +327,25 @@ def test_a_server_outside_is_reached_as_the_rules_say(launch, function, outside,
         instance.kill()
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="SKIPPED LOUDLY: this machine has no curl")
+def test_curl_reaches_a_server_outside_unless_it_may_not(launch, function, outside, tmp_path):
+    host, port = outside
+    curl = (
+        "import subprocess\n"
+        "def handle(event, context):\n"
+        "    done = subprocess.run(['curl', '-sS', '--max-time', '10', event['url']], capture_output=True, text=True)\n"
+        "    return [done.returncode, done.stdout]\n"
+    )
+    for arguments, expected in [
+        (["--egress-allow", f"{host}:{port}"], [0, "hello from outside"]),
+        (["--egress", "off", "--egress-allow", f"{host}:{port}"], [7, ""]),
+    ]:
+        instance = launch(data_dir=tmp_path / arguments[1], arguments=arguments)
+        invoke = function(package(curl), "python3.11", instance=instance, memory=128)
+        assert invoke({"url": f"http://{host}:{port}/"})[0] == expected, arguments
+        instance.kill()
+
+
 def test_the_public_url_leads_to_the_platform_inside_too(launch, function, tmp_path):
     public = "https://apus.example.com"
     instance = launch(arguments=["--public-url", public])

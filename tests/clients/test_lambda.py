@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import textwrap
 import zipfile
 
@@ -91,6 +92,21 @@ def handle(event, context):
         "client": context.client_context and context.client_context.custom,
     }
 '''
+
+
+SHELL_RUNTIME = """#!/bin/sh
+set -eu
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+served=0
+while true; do
+  head=$(mktemp)
+  event=$(curl -sS -D "$head" "$api/next")
+  id=$(grep -i '^lambda-runtime-aws-request-id:' "$head" | tr -d '[:space:]' | cut -d: -f2)
+  echo "serving $served" >&2
+  served=$((served + 1))
+  curl -sS -o /dev/null -d "{\\"handler\\": \\"$_HANDLER\\", \\"event\\": $event}" "$api/$id/response"
+done
+"""
 
 
 def package(source=None, files=None, modes=None):
@@ -290,7 +306,7 @@ def test_what_a_function_may_not_be(create, arguments, code, message):
         ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "VpcConfig"),
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),
-        ({"DeadLetterConfig": {"TargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}}, "DeadLetterConfig"),
+        ({"DeadLetterConfig": {"TargetArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:t"}}, "SNS"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -415,6 +431,25 @@ def test_a_function_does_what_its_role_may(aws, create, role, name):
     assert [message["Body"] for message in messages] == ["from inside"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the runtime in shell needs curl")
+@pytest.mark.parametrize(("runtime", "program", "handler"), [
+    ("provided.al2023", "bootstrap", "any.name"), ("provided.al2", "bootstrap", "x"), ("go1.x", "main", "main"),
+])
+def test_a_function_may_bring_its_runtime(aws, create, name, runtime, program, handler):
+    with io.BytesIO() as buffer:
+        with zipfile.ZipFile(buffer, "w") as archive:
+            entry = zipfile.ZipInfo(program)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, SHELL_RUNTIME)
+        create(code={"ZipFile": buffer.getvalue()}, Runtime=runtime, Handler=handler)
+    for number in range(3):
+        answer = invoke(aws, name, {"number": number}, LogType="Tail")
+        assert "FunctionError" not in answer
+        assert json.loads(answer["Payload"]) == {"handler": handler, "event": {"number": number}}
+        log = base64.b64decode(answer["LogResult"]).decode()
+        assert f"serving {number}\n" in log and "REPORT RequestId:" in log
+
+
 def test_an_invocation_without_an_event_has_an_empty_one(aws, create, name):
     create()
     answer = aws.client("lambda").invoke(FunctionName=name)
@@ -442,9 +477,6 @@ def test_invocations_that_cannot_be(aws, create, name):
     assert error["Error"]["Message"] == (
         "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
     )
-    with pytest.raises(ClientError) as error:
-        client.invoke(FunctionName=name, InvocationType="Event")
-    assert "InvocationType Event" in error.value.response["Error"]["Message"]
 
 
 def test_a_function_that_takes_too_long_is_stopped(aws, create, name):

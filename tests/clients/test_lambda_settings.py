@@ -36,7 +36,9 @@ def test_tags_that_cannot_be(aws, create, name):
         text("InvalidParameterValueException", 400, qualified, call, Resource=arn(name, "live"), **arguments)
         refused("ValidationException", 400, call, Resource=name, **arguments)
         mapping = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:00000000-0000-4000-8000-000000000000"
-        refused("NotImplementedException", 501, call, Resource=mapping, **arguments)
+        refused("ResourceNotFoundException", 404, call, Resource=mapping, **arguments)
+        signing = f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0"
+        refused("NotImplementedException", 501, call, Resource=signing, **arguments)
     many = {str(number): "" for number in range(50)}
     client.tag_resource(Resource=arn(name), Tags=many)
     text("InvalidParameterValueException", 400, "Number of tags exceeds resource tag limit.", client.tag_resource,
@@ -118,11 +120,14 @@ def test_no_signature_is_asked_for(aws, create, name):
          client.get_function_code_signing_config, FunctionName=name + "x")
 
 
-def test_event_invoke_configurations_are_kept(aws, create, name):
+def test_event_invoke_configurations_are_kept(aws, create, role, name):
     create(Publish=True)
     client = aws.client("lambda")
     client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed"
+    aws.client("iam").put_role_policy(RoleName=role.split("/")[-1], PolicyName="tell", PolicyDocument=json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}]}))
     none = f"The function {arn(name, '$LATEST')} doesn't have an EventInvokeConfig"
     for call in (client.get_function_event_invoke_config, client.delete_function_event_invoke_config):
         text("ResourceNotFoundException", 404, none, call, FunctionName=name)

@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-kernel", &["apus-env", "apus-model-*", "apus-schema", "apus-store", "apus-time"]),
     ("apus-gateway", &["apus-env", "apus-kernel", "apus-schema", "apus-time", "apus-wire"]),
     ("apus-service-iam", &["apus-policy", SERVICE]),
-    ("apus-service-lambda", &["apus-compute", SERVICE]),
+    ("apus-service-lambda", &["apus-compute", "apus-patterns", SERVICE]),
     // Events of its live tail are framed as they are made.
     ("apus-service-logs", &["apus-wire", SERVICE]),
     ("apus-service-sns", &["apus-patterns", "apus-policy", SERVICE]),

@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Restore(Restore),
     /// List the operations that are implemented, as JSON
     Operations,
+    /// Show what functions did, the newest first
+    Executions(Executions),
+    /// Send the event of an earlier invocation once more
+    Replay(Replay),
 }
 
 #[derive(Debug, Args)]
@@ -145,4 +149,50 @@ pub(crate) struct Restore {
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) target: DataDir,
+}
+
+/// A running instance, and whom to be there.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// Where the instance listens
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4566", env = "AWS_ENDPOINT_URL")]
+    pub(crate) endpoint_url: String,
+    /// The region whose functions are meant
+    #[arg(long, default_value = "us-east-1", env = "AWS_DEFAULT_REGION")]
+    pub(crate) region: String,
+    /// The access key to sign with
+    #[arg(long, hide = true, default_value = "test", env = "AWS_ACCESS_KEY_ID")]
+    pub(crate) access_key_id: String,
+    /// Its secret
+    #[arg(long, hide = true, default_value = "test", env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    pub(crate) secret_access_key: String,
+    /// The token of temporary credentials
+    #[arg(long, hide = true, env = "AWS_SESSION_TOKEN", hide_env_values = true)]
+    pub(crate) session_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Executions {
+    /// Those of one function only: its name, with a version or an alias if one is meant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Everything that is known of them, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The id of the request, as `apus executions` shows it
+    pub(crate) id: String,
+    /// What became of it, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }

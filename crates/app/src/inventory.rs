@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
             lambda: LambdaConfig::new(&scratch, ""),
             iam: Mode::Enforce,
             base_url: String::new(),
+            letter_dir: scratch.join("outgoing"),
             inside_tls: None,
         };
         let services = wiring::inventory(&foundation).await?;

@@ -4,5 +4,7 @@
 
 mod endpoint;
 mod function_logs;
+mod http_endpoints;
+mod letters;
 pub mod sweep;
 pub mod wiring;

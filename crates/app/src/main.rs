@@ -2,9 +2,11 @@
 
 mod cli;
 mod doctor;
+mod executions;
 mod inventory;
 mod maintenance;
 mod public_url;
+mod remote;
 mod start;
 
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Start(options) => start::run(options),
         Command::Doctor => Ok(doctor::run()),
         Command::Operations => inventory::run(),
+        Command::Executions(options) => executions::list(&options),
+        Command::Replay(options) => executions::replay(&options),
         Command::Fsck(data) => maintenance::check(&data),
         Command::Backup(options) => maintenance::backup(&options),
         Command::Restore(options) => maintenance::restore(&options),

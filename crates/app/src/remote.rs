@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::cli::Remote;
 
 /// How long an instance may take to answer: a function's longest time, and some to start.
-const ANSWER_MAX: Duration = Duration::from_secs(960);
+const ANSWER_MAX: Duration = Duration::from_mins(16);
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 32 << 20;
 

@@ -131,6 +131,7 @@ fn foundation(
         lambda: LambdaConfig::new(place.dir().join("code"), inside.url),
         iam: options.iam.into(),
         base_url: public_url.to_string(),
+        letter_dir: place.dir().join("outgoing"),
         inside_tls: Some(InsideTls { config: tls, at_endpoint: inside.secure }),
     })
 }

@@ -1,5 +1,6 @@
 //! Which services there are, and what each is given. Adding a service is a line in [`services`].
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use apus_authority::ServerConfig;
@@ -14,6 +15,8 @@ use apus_store::{Key, Keyspace, Store, StoreError};
 
 use crate::endpoint::{Inside, SandboxEndpoint};
 use crate::function_logs::FunctionLogs;
+use crate::http_endpoints::HttpEndpoints;
+use crate::letters::LetterDir;
 
 /// What an instance stands on.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct Foundation {
     pub iam: Mode,
     /// The URL that clients and functions reach the instance at, without a trailing slash.
     pub base_url: String,
+    /// Where mails and text messages are kept for people to read.
+    pub letter_dir: PathBuf,
     /// How sandboxes are served TLS, if they are.
     pub inside_tls: Option<InsideTls>,
 }
@@ -120,19 +125,30 @@ fn services(
     function_logs: &Arc<FunctionLogs>,
 ) -> Result<Vec<Service>, StartError> {
     let (env, store) = (&on.env, &on.store);
-    let lambda = apus_service_lambda::service(
-        env.clone(),
-        store.clone(),
-        on.compute.clone(),
-        Arc::clone(endpoint) as Arc<_>,
-        Arc::clone(function_logs) as Arc<_>,
-        on.lambda.clone(),
-    );
+    let lambda = apus_service_lambda::service(apus_service_lambda::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        outbox: outbox.clone(),
+        compute: on.compute.clone(),
+        endpoints: Arc::clone(endpoint) as Arc<_>,
+        logs: Arc::clone(function_logs) as Arc<_>,
+        config: on.lambda.clone(),
+    });
+    let sns = apus_service_sns::service(apus_service_sns::Foundation {
+        env: env.clone(),
+        store: store.clone(),
+        lease: lease.clone(),
+        outbox: outbox.clone(),
+        endpoints: Arc::new(HttpEndpoints::new(env.clone())),
+        letters: Arc::new(LetterDir::new(env.clone(), on.letter_dir.clone())),
+        base_url: on.base_url.clone(),
+    });
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
         apus_service_logs::service(env.clone(), store.clone(), lease.clone(), outbox.clone()),
         apus_service_s3::service(store.clone()),
+        sns,
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),
         apus_service_sts::service(key),
     ])

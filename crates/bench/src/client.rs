@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::runtime::field;
+
 const REGION: &str = "us-east-1";
 /// The root of a development instance.
 const CREDENTIALS: Credentials<'static> =
@@ -211,12 +213,6 @@ impl Connection {
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
-/// The value of a header in a head of small letters.
-pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    lines.into_iter().find(|(field, _)| *field == name).map(|(_, value)| value.trim())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -46,6 +46,7 @@ impl InProcess {
             lambda: LambdaConfig::new(dir.join("code"), base_url.clone()),
             iam: Mode::Enforce,
             base_url,
+            letter_dir: dir.join("outgoing"),
             inside_tls: None,
         };
         let instance = wiring::start(foundation).await.map_err(|error| error.to_string())?;

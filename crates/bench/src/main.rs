@@ -8,10 +8,13 @@ mod figures;
 mod in_process;
 mod instance;
 mod load;
+mod native;
 mod options;
+mod plain;
 mod python;
 mod relay;
 mod rows;
+mod runtime;
 mod scratch;
 mod table;
 

@@ -16,10 +16,16 @@ pub(crate) enum Benchmark {
     Sends,
     /// 100 consumers on one queue against 10
     Consumers,
-    /// Warm invokes of a Python function against a bare relay
+    /// Warm invokes against a bare relay
     Invoke,
-    /// Cold invokes of a Python function against the plain interpreter
+    /// Cold invokes against the same program or interpreter started plainly
     Cold,
+    /// Invokes of frozen environments against those of running ones
+    Thaw,
+    /// From no environment to many at once, and their memory
+    Burst,
+    /// Sends to an idle queue, up to the handler that its mapping enters, against warm invokes
+    Mappings,
     /// Objects against files
     Objects,
 }
@@ -33,6 +39,9 @@ impl Benchmark {
             Self::Consumers => "consumers",
             Self::Invoke => "invoke",
             Self::Cold => "cold",
+            Self::Thaw => "thaw",
+            Self::Burst => "burst",
+            Self::Mappings => "mappings",
             Self::Objects => "objects",
         }
     }
@@ -97,6 +106,16 @@ impl Options {
     /// Warm invokes of each side in a slice.
     pub(crate) fn invokes(&self) -> u64 {
         if self.quick { 10 } else { 300 }
+    }
+
+    /// Invokes after each pause.
+    pub(crate) fn thaws(&self) -> usize {
+        if self.quick { 5 } else { 150 }
+    }
+
+    /// Environments of a burst.
+    pub(crate) fn burst(&self) -> usize {
+        if self.quick { 8 } else { 200 }
     }
 
     /// Messages that consumers find.

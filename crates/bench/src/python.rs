@@ -1,15 +1,12 @@
 //! The plain interpreter: the platform's own bootstrap without a sandbox.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use apus_compute::InterpreterSearch;
 use apus_env::Env;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::relay::EVENT;
+use crate::plain::{self, PlainStart};
 
 /// What functions of the platform start with.
 const BOOTSTRAP: &str = include_str!("../../compute/src/runtimes/bootstrap.py");
@@ -20,19 +17,12 @@ pub(crate) const HANDLER_FILE: &str = "handler.py";
 pub(crate) const HANDLER_NAME: &str = "handler.handle";
 /// Minor versions, the preferred first.
 const MINORS: [u32; 6] = [11, 12, 13, 14, 10, 9];
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// A real interpreter of this host and what it is to run.
 pub(crate) struct Python {
     program: PathBuf,
     minor: u32,
     dir: PathBuf,
-}
-
-/// How long a plain start took.
-pub(crate) struct PlainStart {
-    pub(crate) first_request: Duration,
-    pub(crate) response: Duration,
 }
 
 impl Python {
@@ -83,48 +73,6 @@ impl Python {
 
     /// Starts it once, gives it one event and ends it.
     pub(crate) async fn plain_start(&self, env: &Env) -> Result<PlainStart, String> {
-        let failed = |error: std::io::Error| format!("the plain interpreter: {error}");
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?.to_string();
-        let mut command = self.command(&address);
-        let begun = env.monotonic();
-        let _child = Ending(command.spawn().map_err(failed)?);
-        let (mut stream, _) = listener.accept().await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        read_head(&mut stream).await?;
-        let first_request = env.monotonic().saturating_sub(begun);
-        let length = EVENT.len();
-        let next = format!(
-            "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\ncontent-length: {length}\r\n\r\n{EVENT}"
-        );
-        stream.write_all(next.as_bytes()).await.map_err(failed)?;
-        let head = read_head(&mut stream).await?;
-        let response = env.monotonic().saturating_sub(begun);
-        if !head.contains("/response") {
-            return Err(format!("the plain interpreter did not answer: {head}"));
-        }
-        Ok(PlainStart { first_request, response })
+        plain::start(env, |address| self.command(address)).await
     }
-}
-
-/// A process that ends with its handle.
-struct Ending(Child);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
-}
-
-async fn read_head(stream: &mut TcpStream) -> Result<String, String> {
-    let mut text = Vec::new();
-    while !text.windows(4).any(|window| window == b"\r\n\r\n") {
-        let read = stream.read_buf(&mut text).await.map_err(|error| error.to_string())?;
-        if read == 0 || text.len() > REQUEST_BYTES_MAX {
-            return Err("the plain interpreter hung up; its complaint stands above".into());
-        }
-    }
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::io::{Read, Write};
-use std::net::TcpStream as BlockingStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,18 +18,17 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::client::field;
 use crate::instance::first_line;
+use crate::runtime;
 
 /// The first argument of the process that relays.
 pub(crate) const SERVER_ROLE: &str = "relay";
 /// The first argument of the process that works for it.
 pub(crate) const WORKER_ROLE: &str = "relay-worker";
 /// What the worker answers, and the measured function too.
-pub(crate) const RESPONSE: &str = r#"{"hello": "swift"}"#;
+pub(crate) use crate::runtime::RESPONSE;
 /// The event.
 pub(crate) const EVENT: &str = r#"{"name": "swift"}"#;
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A running relay. Its processes end when dropped.
 pub(crate) struct Relay {
@@ -216,47 +213,7 @@ pub(crate) async fn work(env: &Env, address: &str, count: &str) -> Result<(), St
 }
 
 fn work_alone(address: &str) -> std::io::Result<()> {
-    let mut stream = BlockingStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {address}\r\n\r\n");
-    let mut buffer = Vec::new();
-    loop {
-        stream.write_all(next.as_bytes())?;
-        let head = read_answer(&mut stream, &mut buffer)?;
-        let id = field(&head, "lambda-runtime-aws-request-id").unwrap_or_default();
-        let path = format!("/2018-06-01/runtime/invocation/{id}/response");
-        let length = RESPONSE.len();
-        let post =
-            format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{RESPONSE}");
-        stream.write_all(post.as_bytes())?;
-        read_answer(&mut stream, &mut buffer)?;
-    }
-}
-
-/// Reads one answer with its body; its head in small letters.
-fn read_answer(stream: &mut BlockingStream, buffer: &mut Vec<u8>) -> std::io::Result<String> {
-    let broken = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
-    let mut part = [0; 4_096];
-    buffer.clear();
-    let mut wanted = usize::MAX;
-    let mut head = String::new();
-    while buffer.len() < wanted {
-        let read = stream.read(&mut part)?;
-        if read == 0 {
-            return Err(broken("the relay closed the connection"));
-        }
-        buffer.extend_from_slice(&part[..read]);
-        if head.is_empty()
-            && let Some(ends) = buffer.windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            head = String::from_utf8_lossy(&buffer[..ends]).to_ascii_lowercase();
-            let length = field(&head, "content-length").map_or(Ok(0), str::parse::<usize>);
-            wanted = ends + 4 + length.map_err(|_| broken("no length"))?;
-        } else if head.is_empty() && buffer.len() > HEAD_BYTES_MAX {
-            return Err(broken("a head that does not end"));
-        }
-    }
-    Ok(head)
+    runtime::serve(address, |_| RESPONSE.as_bytes().to_vec())
 }
 
 #[cfg(test)]

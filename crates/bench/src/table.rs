@@ -17,6 +17,8 @@ pub(crate) enum Goal {
     RatioAtLeast(f64),
     /// At most this ratio.
     RatioAtMost(f64),
+    /// At most so much more than the denominator, in their unit.
+    MoreAtMost(f64),
     /// At most this median, in the unit of what was measured.
     MedianAtMost(f64),
 }
@@ -77,6 +79,10 @@ impl Row {
             Goal::None => None,
             Goal::RatioAtLeast(least) => Some(self.ratio()? >= least),
             Goal::RatioAtMost(most) => Some(self.ratio()? <= most),
+            Goal::MoreAtMost(most) => {
+                let (_, denominator) = self.denominator.as_ref()?;
+                Some(self.measured.as_ref()?.median() - denominator.median() <= most)
+            }
             Goal::MedianAtMost(most) => Some(self.measured.as_ref()?.median() <= most),
         }
     }
@@ -95,6 +101,7 @@ impl Row {
             Goal::None => "-".to_owned(),
             Goal::RatioAtLeast(least) => format!(">= {least}"),
             Goal::RatioAtMost(most) => format!("<= {most}"),
+            Goal::MoreAtMost(most) => format!("<= {most} more"),
             Goal::MedianAtMost(most) => format!("p50 <= {most}"),
         };
         let denominator = self.denominator.as_ref().map(|(what, figures)| format!("{what}: {figures}"));

@@ -14,7 +14,7 @@ use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX
 use crate::output::EnvironmentLog;
 use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
 use crate::pool::rules::{Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits};
-use crate::runtimes::{self, RuntimeContext};
+use crate::runtimes::{self, PlanFailure, RuntimeContext};
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::variables::{VariableContext, variables};
 
@@ -153,9 +153,8 @@ impl Compute {
         abandoned.disarm();
         match assignment {
             Ok(Ok((id, environment))) => {
-                let (done, outcome) = oneshot::channel();
-                inner.env.spawn("invocation", serve_one(inner.clone(), id, environment, request, done));
-                outcome.await.map_err(|_| InvokeError::Stopping)
+                let served = serve_one(inner.clone(), id, environment, request);
+                Ok(inner.env.see_through("invocation", served).await)
             }
             Ok(Err(StartFailure::Function(failed))) => {
                 Ok(failed.outcome(&inner.env, &spec, &request.request_id))
@@ -168,6 +167,11 @@ impl Compute {
     /// A function was changed or deleted: its environments end, busy ones when they are done.
     pub fn retire(&self, key: &FunctionKey) {
         self.inner.clone().step(Event::Retired(key.clone()), None);
+    }
+
+    /// Whether it is ending: what fails from now on may have failed for that.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.state().stopped
     }
 
     /// Ends all environments and the driver, and returns when nothing is left.
@@ -297,6 +301,7 @@ impl Inner {
         let mut command = Vec::new();
         let mut runtime_variables = Vec::new();
         let mut notes = Vec::new();
+        let mut entrypoint_fault = None;
         if let Some(host) = &self.host {
             let unsupported = InvokeError::Unsupported;
             root = host.root.entries(&spec.code_dir, &spec.layer_dirs, spec.tmp_mb).map_err(unsupported)?;
@@ -304,12 +309,20 @@ impl Inner {
                 search: &host.config.interpreters,
                 files: host.root.runtime_files(),
                 bundled: host.config.python_libraries.as_deref(),
+                code: &spec.code_dir,
+                layers: &spec.layer_dirs,
+                handler: &spec.handler,
             };
-            let plan = runtimes::plan(&spec.runtime, &context).map_err(unsupported)?;
-            root.extend(plan.root);
-            command = plan.command;
-            runtime_variables = plan.variables;
-            notes.extend(plan.note);
+            match runtimes::plan(&spec.runtime, &context) {
+                Ok(plan) => {
+                    root.extend(plan.root);
+                    command = plan.command;
+                    runtime_variables = plan.variables;
+                    notes.extend(plan.note);
+                }
+                Err(PlanFailure::Entrypoint(why)) => entrypoint_fault = Some(why),
+                Err(PlanFailure::Unsupported(why)) => return Err(unsupported(why)),
+            }
         }
         let context = VariableContext {
             credentials: credentials.as_ref(),
@@ -327,7 +340,7 @@ impl Inner {
             processes_max: PROCESSES_MAX,
             egress: spec.egress == Egress::AsConfigured,
         };
-        Ok(Blueprint { spec, sandbox, log, notes, reason })
+        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, notes, reason })
     }
 }
 
@@ -356,18 +369,19 @@ async fn serve_one(
     id: EnvironmentId,
     environment: Arc<Environment>,
     request: InvokeRequest,
-    done: oneshot::Sender<InvokeOutcome>,
-) {
+) -> InvokeOutcome {
     let (outcome, alive) = environment.invoke(request).await;
     if alive == Alive::Yes {
         // Before the caller knows: its next invocation is then kept for this environment.
         inner.clone().step(Event::Answered(id), None);
+        let env = inner.env.clone();
+        env.spawn("environment return", async move {
+            if environment.ready().await == Alive::Yes {
+                inner.step(Event::Ready(id), None);
+            }
+        });
     }
-    // Whoever asked may be gone; the invocation has happened all the same.
-    let _ = done.send(outcome);
-    if alive == Alive::Yes && environment.ready().await == Alive::Yes {
-        inner.step(Event::Ready(id), None);
-    }
+    outcome
 }
 
 /// Freezes environments that nobody uses, and ends those that nobody has used for long.

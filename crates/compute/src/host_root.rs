@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use crate::certificates;
 use crate::driver::RootEntry;
-use crate::runtimes;
+use crate::{programs, runtimes};
 
 /// The user and the group that a function is inside, as on AWS.
 pub(crate) const INSIDE_UID: u32 = 993;
@@ -29,8 +30,6 @@ const LIBRARY_DIRECTORIES: [&str; 6] = [
 const DATA_DIRECTORIES: [&str; 3] = ["/usr/lib/ssl", "/usr/share/ca-certificates", "/usr/share/zoneinfo"];
 /// Where systems keep the certificates that they trust: ours is in each.
 const CERTIFICATE_DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
-/// Programs that other programs expect.
-const PROGRAMS: [&str; 3] = ["/bin/sh", "/bin/bash", "/usr/bin/env"];
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// What all functions see of this host, found once.
@@ -38,6 +37,9 @@ const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 pub(crate) struct HostRoot {
     shared: Vec<RootEntry>,
     files: PathBuf,
+    programs: PathBuf,
+    /// Copied for the first function, not at each start of the platform.
+    copied: Arc<OnceLock<Result<(), String>>>,
 }
 
 impl HostRoot {
@@ -55,7 +57,12 @@ impl HostRoot {
             make_directory(path.parent().unwrap_or(&runtimes))?;
             write(&path, text)?;
         }
-        Ok(Self { shared: shared(&etc, &bundle)?, files: runtimes })
+        Ok(Self {
+            shared: shared(&etc, &bundle)?,
+            files: runtimes,
+            programs: base.join("programs"),
+            copied: Arc::default(),
+        })
     }
 
     /// Our own files of the runtimes.
@@ -70,7 +77,13 @@ impl HostRoot {
         layers: &[PathBuf],
         tmp_mb: u32,
     ) -> Result<Vec<RootEntry>, String> {
+        let copied = self.copied.get_or_init(|| {
+            let failed = |error| format!("copy programs to {}: {error}", self.programs.display());
+            programs::copy_to(&self.programs).map_err(failed)
+        });
+        copied.clone()?;
         let mut entries = self.shared.clone();
+        entries.push(RootEntry::Bind { source: directory(&self.programs)?, path: "/usr/bin".into() });
         entries.push(RootEntry::Scratch { path: "/tmp".into(), bytes: u64::from(tmp_mb) * MIB });
         entries.push(RootEntry::Bind { source: directory(code)?, path: "/var/task".into() });
         let sources = layers.iter().map(|layer| directory(layer)).collect::<Result<_, _>>()?;
@@ -88,11 +101,14 @@ fn directory(path: &Path) -> Result<String, String> {
 
 fn shared(etc: &Path, bundle: &Path) -> io::Result<Vec<RootEntry>> {
     let mut entries = Vec::new();
-    for link in ["/lib", "/lib64", "/bin", "/sbin"] {
+    for link in ["/lib", "/lib64"] {
         // Where the system is merged into `/usr`, the same links lead there.
         if let Ok(target) = fs::read_link(link) {
             entries.push(RootEntry::Link { path: link.into(), target: target.display().to_string() });
         }
+    }
+    for path in ["/bin", "/sbin"] {
+        entries.push(RootEntry::Link { path: path.into(), target: "usr/bin".into() });
     }
     let etc = etc.to_str().ok_or_else(|| io::Error::other(format!("{} is no UTF-8", etc.display())))?;
     entries.push(RootEntry::Bind { source: etc.into(), path: "/etc".into() });
@@ -107,12 +123,6 @@ fn shared(etc: &Path, bundle: &Path) -> io::Result<Vec<RootEntry>> {
         bundle.to_str().ok_or_else(|| io::Error::other(format!("{} is no UTF-8", bundle.display())))?;
     for path in CERTIFICATE_DIRECTORIES {
         entries.push(RootEntry::Bind { source: bundle.into(), path: path.into() });
-    }
-    for path in PROGRAMS {
-        let Ok(real) = Path::new(path).canonicalize() else { continue };
-        let path = path.strip_prefix("/bin/").filter(|_| Path::new("/bin").is_symlink());
-        let path = path.map_or_else(|| "/usr/bin/env".to_owned(), |name| format!("/usr/bin/{name}"));
-        entries.push(RootEntry::BindFile { source: real.display().to_string(), path });
     }
     for name in DEVICES {
         entries.push(RootEntry::Device { name: name.into() });

@@ -18,6 +18,7 @@ mod output;
 pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
+mod programs;
 mod report;
 mod runtime_api;
 mod runtimes;

@@ -26,10 +26,11 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
         ("TZ", ":UTC"),
     ];
     let memory = spec.memory_mb.to_string();
-    let execution_env = format!("AWS_Lambda_{}", spec.runtime);
+    // Who brings a runtime says its name.
+    let execution_env =
+        (!spec.runtime.starts_with("provided")).then(|| format!("AWS_Lambda_{}", spec.runtime));
     let reserved = [
         ("AWS_DEFAULT_REGION", &*spec.region),
-        ("AWS_EXECUTION_ENV", &execution_env),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
         ("AWS_LAMBDA_FUNCTION_NAME", &spec.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", &spec.version),
@@ -57,6 +58,7 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
     all.extend(context.runtime.iter().cloned());
     all.extend(spec.variables.iter().cloned());
     all.extend(reserved.iter().map(owned));
+    all.extend(execution_env.map(|name| ("AWS_EXECUTION_ENV".to_owned(), name)));
     all.extend(secrets.iter().map(owned));
     all.into_iter().collect()
 }

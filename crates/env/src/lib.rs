@@ -7,6 +7,7 @@
 mod environment;
 mod hash;
 mod real;
+mod seen_through;
 pub mod sim;
 mod task;
 mod timeout;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use apus_time::Timestamp;
 
 pub use hash::{HashMap, HashSet, SeedState};
+pub use seen_through::SeenThrough;
 pub use task::{Stopped, Task, yield_now};
 pub use timeout::Elapsed;
 
@@ -77,6 +79,15 @@ impl Env {
         let (task, future) = Task::wrap(future);
         self.inner.spawn(name, future);
         task
+    }
+
+    /// Runs a future here, and sees it through: if this one is dropped before, it goes on as a task of its own.
+    pub fn see_through<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> SeenThrough<T> {
+        SeenThrough::new(self.clone(), name, Box::pin(future))
     }
 
     /// Starts a task that may block on I/O: on a thread of its own when real, an ordinary task when simulated.

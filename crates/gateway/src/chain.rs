@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use apus_kernel::Origin;
+use apus_kernel::{HttpFront, Origin};
 use apus_schema::{Body, Common, Fault, Fields, Protocol, ServiceError, ServiceSchema, violations};
 use apus_wire::{
     ErrorContext, Hint, Payload, RequestHead, Route, decode, encode, encode_error, violation_error,
@@ -14,9 +14,12 @@ use std::borrow::Cow;
 use tracing::error;
 
 use crate::hosts::{addressed, host, without_port};
-use crate::identity::{Claimed, Identity};
-use crate::payload::{Received, keep};
+use crate::identity::{Claimed, Identity, signed};
+use crate::payload::{Received, collect, flow_again, hold_undeclared, keep};
 use crate::{Gateway, Listener};
+
+/// The most bytes of a request that is signed for a front.
+const FRONT_BODY_BYTES_MAX: usize = 64 << 10;
 
 impl Gateway {
     /// Answers a request that arrived at a listener.
@@ -29,14 +32,42 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let authority = host(&parts).map(without_port).unwrap_or_default();
         let path = parts.uri.path();
-        if let Some(front) =
-            self.platform.fronts().iter().find(|front| front.claims().matches(authority, path))
-        {
-            return front.handle(self.platform.clone(), Request::from_parts(parts, body)).await;
+        let fronts = self.platform.fronts().iter().filter(|front| front.claims().matches(authority, path));
+        if let Some(front) = fronts.max_by_key(|front| front.claims().closeness()) {
+            return self.in_front(front.as_ref(), listener, parts, body).await;
         }
         let request_id = self.platform.env().uuid_v4();
         let answer = self.answer(listener, peer, &parts, body, &request_id).await;
         into_http(answer.unwrap_or_else(|refusal| refusal.encode(&parts, &request_id)))
+    }
+
+    /// Answers a request that is a front's own.
+    async fn in_front(
+        &self,
+        front: &dyn HttpFront,
+        listener: &Listener,
+        mut parts: Parts,
+        body: Body,
+    ) -> Response<Body> {
+        let Some(service) = front.signed_for() else {
+            return front.handle(self.platform.clone(), Request::from_parts(parts, body)).await;
+        };
+        let now = self.platform.env().now();
+        let verified = async {
+            let body = collect(&body, FRONT_BODY_BYTES_MAX).await?;
+            let caller = signed(listener, &self.signing_keys, service, &parts, &body, now).await?;
+            Ok::<_, ServiceError>((caller, body))
+        };
+        match verified.await {
+            Ok((caller, body)) => {
+                parts.extensions.insert(caller);
+                front.handle(self.platform.clone(), Request::from_parts(parts, Body::full(body))).await
+            }
+            Err(error) => {
+                let request_id = self.platform.env().uuid_v4();
+                into_http(Refusal::unrouted(Protocol::RestJson, error).encode(&parts, &request_id))
+            }
+        }
     }
 
     /// Recognise, receive, verify, decode, check, call, encode.
@@ -84,13 +115,13 @@ impl Gateway {
         received: Received,
         request_id: &str,
     ) -> Result<apus_wire::Response, ServiceError> {
-        let payload = received.read(route.operation).await?;
+        let payload = hold_undeclared(received.read(route.operation).await?, route, parts).await?;
         let now = self.platform.env().now();
         let proof = claimed.verify(listener, &self.signing_keys, route, parts, &payload, now);
         let Identity { caller, promise } = proof.await?;
         let payload = keep(payload, promise)
             .map_err(|error| ServiceError::common(Common::Malformed, "").because(error))?;
-        let fields = decode(route, head, payload)?;
+        let fields = decode(route, head, flow_again(payload, route.operation))?;
         check(route, &fields)?;
         let origin = origin(listener, peer, parts);
         let context = self.platform.context(caller, origin, Some(request_id.to_owned()));

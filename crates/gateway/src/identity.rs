@@ -8,6 +8,7 @@ use apus_wire::sigv4::{
     Streaming, Verified,
 };
 use apus_wire::{Payload, Route};
+use bytes::Bytes;
 use http::request::Parts;
 
 use crate::Listener;
@@ -57,10 +58,34 @@ impl Claimed {
             Err(refused) => Err(refusal(&refused, dialect)),
             Ok(None) => anonymous(route, parts, dialect),
             Ok(Some(claim)) => {
-                let checked = prove(&claim, listener, keys, route, parts, payload, now).await;
+                let service = route.service.signing_name;
+                let checked = prove(&claim, listener, keys, service, parts, payload, now).await;
                 checked.map_err(|refused| refused.into_error(dialect))
             }
         }
+    }
+}
+
+/// Who signed a request to a front, for that service.
+pub(crate) async fn signed(
+    listener: &Listener,
+    keys: &SigningKeys,
+    service: &str,
+    parts: &Parts,
+    body: &Bytes,
+    now: Timestamp,
+) -> Result<Caller, ServiceError> {
+    let claim = match Claimed::read(parts).0 {
+        Ok(Some(claim)) => claim,
+        Ok(None) => return Err(refusal(&AuthError::Missing, Dialect::RestJson)),
+        Err(refused) => return Err(refusal(&refused, Dialect::RestJson)),
+    };
+    let payload = Payload::Bytes(body.clone());
+    let proved = prove(&claim, listener, keys, service, parts, &payload, now).await;
+    let identity = proved.map_err(|refused| refused.into_error(Dialect::RestJson))?;
+    match identity.promise {
+        Promise::None => Ok(identity.caller),
+        _ => Err(ServiceError::common(Common::Malformed, "The request's body must be signed as a whole.")),
     }
 }
 
@@ -94,12 +119,12 @@ async fn prove(
     claim: &Claim,
     listener: &Listener,
     keys: &SigningKeys,
-    route: &Route,
+    service: &str,
     parts: &Parts,
     payload: &Payload,
     now: Timestamp,
 ) -> Result<Identity, Unproved> {
-    claim.scope.check(&claim.scope.region, &[route.service.signing_name])?;
+    claim.scope.check(&claim.scope.region, &[service])?;
     let region: Region = claim.scope.region.parse().map_err(|_| AuthError::WrongRegion {
         got: claim.scope.region.clone(),
         expected: Region::DEFAULT.to_owned(),
@@ -109,7 +134,7 @@ async fn prove(
         .lookup(&claim.access_key, claim.session_token.as_deref())
         .await
         .map_err(Unproved::Credential)?;
-    let rules = if is_host_style(route) { Rules::S3 } else { Rules::COMMON };
+    let rules = if service == HOST_STYLE_SERVICE { Rules::S3 } else { Rules::COMMON };
     let request = request_parts(parts);
     // What the body is known to be is no promise any more.
     let (hash, is_kept) = match payload {

@@ -6,12 +6,21 @@ use std::task::{Context, Poll};
 
 use apus_schema::{Body, BodyError, ByteStream, Common, OperationSchema, ServiceError, Trailers};
 use apus_wire::sigv4::{ChunkDecoder, ChunkError, PayloadCheck};
-use apus_wire::{BodyMode, Form, Payload, body_mode};
+use apus_wire::{BodyMode, Form, Payload, Route, body_mode};
 use bytes::Bytes;
 use futures_core::Stream;
+use http::request::Parts;
+
+use crate::hosts::HOST_STYLE_SERVICE;
 
 /// The most bytes of a form, which is read before its operation is known. SQS's batches are the largest.
 const FORM_BYTES_MAX: usize = 8 << 20;
+
+/// The most bytes of a body that flows to its operation and has to be held for its signature. Lambda's events are the
+/// largest.
+const HELD_BYTES_MAX: usize = 8 << 20;
+/// The header that declares a body's hash.
+const BODY_HASH: &str = "x-amz-content-sha256";
 
 /// A request's body before its operation is known.
 pub(crate) struct Received {
@@ -49,7 +58,32 @@ impl Received {
     }
 }
 
-async fn collect(body: &Body, limit: usize) -> Result<Bytes, ServiceError> {
+/// Holds a body that would flow, but whose signature can only be checked against the whole of it: of S3's operations
+/// clients declare the hash of the body in advance, of others they do not.
+pub(crate) async fn hold_undeclared(
+    payload: Payload,
+    route: &Route,
+    parts: &Parts,
+) -> Result<Payload, ServiceError> {
+    match payload {
+        Payload::Stream(body)
+            if route.service.signing_name != HOST_STYLE_SERVICE && !parts.headers.contains_key(BODY_HASH) =>
+        {
+            Ok(Payload::Bytes(collect(&body, HELD_BYTES_MAX).await?))
+        }
+        other => Ok(other),
+    }
+}
+
+/// The payload as the operation takes it, after its signature was checked.
+pub(crate) fn flow_again(payload: Payload, operation: &OperationSchema) -> Payload {
+    match (payload, body_mode(operation)) {
+        (Payload::Bytes(bytes), BodyMode::Streaming) => Payload::Stream(Body::full(bytes)),
+        (other, _) => other,
+    }
+}
+
+pub(crate) async fn collect(body: &Body, limit: usize) -> Result<Bytes, ServiceError> {
     body.collect(limit).await.map_err(|error| match error {
         BodyError::TooLarge { limit } => ServiceError::common(
             Common::RequestTooLarge,

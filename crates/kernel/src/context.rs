@@ -34,7 +34,7 @@ pub struct Origin {
     /// The client's software.
     pub user_agent: Option<String>,
     /// The resource on whose behalf a part of the platform calls: a topic, for what is subscribed to it.
-    pub source: Option<Arn>,
+    pub source: Option<Box<Arn>>,
 }
 
 impl Context {
@@ -65,7 +65,9 @@ impl Context {
         set("aws:SourceIp", origin.source_ip.clone());
         set("aws:UserAgent", origin.user_agent.clone());
         set("aws:SourceArn", origin.source.as_ref().map(ToString::to_string));
-        set("aws:SourceAccount", origin.source.as_ref().map(|source| source.account.clone()));
+        // Some names say no account: a bucket's.
+        let source_account = origin.source.as_ref().map(|source| source.account.clone());
+        set("aws:SourceAccount", source_account.filter(|account| !account.is_empty()));
         set("aws:PrincipalAccount", caller.principal.account().map(|account| account.to_string()));
         set("aws:PrincipalArn", caller.principal.arn().map(|arn| arn.to_string()));
         set("aws:userid", Some(caller.principal.user_id()));

@@ -35,7 +35,7 @@ use crate::step::{Attempt, StepEnd};
 use crate::{Caller, Lease, Origin, Platform};
 
 /// The most lanes that are worked on at once: each may wait for an answer from outside.
-pub const LANES_MAX: usize = 256;
+pub const LANES_MAX: usize = 512;
 /// The most deliveries of a lane between two writes of what is done.
 const BATCH_MAX: usize = 32;
 /// The most due entries that one page of a look takes.

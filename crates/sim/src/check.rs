@@ -18,6 +18,7 @@ pub(crate) async fn check(client: &Client) {
     policies(client).await;
     functions(client).await;
     queues(client).await;
+    topics(client).await;
 }
 
 /// With nothing under way, every blob is somebody's.
@@ -112,4 +113,12 @@ async fn queues(client: &Client) {
         }
     }
     load::after_drain(client).await;
+}
+
+async fn topics(client: &Client) {
+    for topic in load::TOPICS {
+        if load::collect(client, topic).await {
+            client.history.settled(topic);
+        }
+    }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use apus_env::Env;
 use apus_schema::{Fault, ServiceError};
 
+use crate::fed::Fed;
 use crate::messages::{Messages, Receive};
 use crate::register::{Registers, Saw, Tick};
+use crate::topics::Published;
 
 /// What the clients of one world know. It outlives every crash. Clones are handles to the same one.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ struct Facts {
     session: Option<Session>,
     registers: Registers,
     messages: Messages,
+    published: Published,
+    fed: Fed,
     violations: Vec<String>,
 }
 
@@ -225,9 +229,60 @@ impl History {
         self.facts().messages.deleted(token, at);
     }
 
+    pub(crate) fn feeding(&self, token: u64, group: Option<String>) {
+        self.facts().fed.sending(token, group);
+    }
+
+    pub(crate) fn fed(&self, token: u64) {
+        self.facts().fed.sent(token);
+    }
+
+    pub(crate) fn handled(&self, token: u64) {
+        let found = self.facts().fed.handled(token);
+        self.note(found);
+    }
+
+    pub(crate) fn all_handled(&self) {
+        let found = self.facts().fed.all_handled();
+        self.note(found);
+    }
+
+    /// How many messages of mapped queues were acknowledged, and how many were handled more than once.
+    pub fn fed_counts(&self) -> (u64, u64) {
+        self.facts().fed.counts()
+    }
+
     pub(crate) fn drained(&self, queue: &str, seen: &BTreeSet<u64>) {
         let at = self.tick();
         let found = self.facts().messages.drained(queue, seen, at);
+        for what in found {
+            self.violation(what);
+        }
+    }
+
+    pub(crate) fn publishing(&self, token: u64, topic: &str, group: Option<&str>) {
+        self.facts().published.publishing(token, topic, group);
+    }
+
+    pub(crate) fn published(&self, token: u64, answer: Result<Option<String>, Verdict>) {
+        match answer {
+            Ok(number) => self.facts().published.acknowledged(token, number),
+            Err(Verdict::Refused) => self.facts().published.refused(token),
+            Err(_) => {}
+        }
+    }
+
+    pub(crate) fn arrived(&self, token: u64, topic: &str) {
+        let found = self.facts().published.arrived(token, topic);
+        self.note(found);
+    }
+
+    pub(crate) fn owed_by_topic(&self, topic: &str) -> usize {
+        self.facts().published.owed(topic)
+    }
+
+    pub(crate) fn settled(&self, topic: &str) {
+        let found = self.facts().published.settled(topic);
         for what in found {
             self.violation(what);
         }

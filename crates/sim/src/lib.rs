@@ -5,12 +5,16 @@
 //! nothing of how they keep their state.
 
 mod check;
+mod fed;
 mod history;
 mod load;
 mod messages;
 mod register;
+mod topics;
 mod value;
 mod world;
 
 pub use history::{History, Tally};
-pub use world::{Cut, CutEnding, Ending, Fault, Plot, Story, World, tell, tell_cut};
+pub use world::{
+    Cut, CutEnding, Ending, EventsEnding, Fault, Plot, Story, World, tell, tell_cut, tell_events,
+};

@@ -1,6 +1,7 @@
 //! One machine in a world of its own: it is switched on, worked, unplugged and switched on again.
 
 mod cut;
+mod events;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use std::time::Duration;
 use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation, Instance};
 use apus_compute::driver::fake::{FakeDriver, FakeEnd, FakeReply};
-use apus_compute::{Compute, PoolLimits};
-use apus_env::Env;
+use apus_compute::{Compute, PoolLimits, exchange};
 use apus_env::sim::{Rng, Simulator};
+use apus_env::{Env, Task};
 use apus_kernel::{AccountId, Caller, Lease, Region};
 use apus_service_iam::Mode;
 use apus_service_lambda::LambdaConfig;
@@ -24,6 +25,7 @@ use crate::history::{History, Tally};
 use crate::load::{self, Client, Kind, Work};
 
 pub use cut::{Cut, CutEnding, Plot, tell_cut};
+pub use events::{EventsEnding, tell_events};
 
 /// The URL that clients reach the platform at.
 const BASE_URL: &str = "http://127.0.0.1:4566";
@@ -31,6 +33,8 @@ const BASE_URL: &str = "http://127.0.0.1:4566";
 const ENVIRONMENTS_MAX: usize = 6;
 /// How long an execution environment takes to start.
 const INIT: Duration = Duration::from_millis(40);
+/// Of so many batches of events, a function fails at one.
+const FAILS_ONCE_IN: u64 = 10;
 /// The most changes of the disk between the decision to cut the power and its end.
 const LAST_CHANGES_MAX: u64 = 25;
 /// The most time between that decision and the end of every process, in microseconds.
@@ -49,6 +53,8 @@ pub struct World {
     options: Options,
     /// Whether there ever was a whole store.
     opened: bool,
+    /// Whether there are mappings to be fed.
+    feeds: bool,
 }
 
 /// A bug that is planted to see whether it is found.
@@ -127,6 +133,7 @@ impl World {
             scratch: Scratch::new(scratch),
             options: options(),
             opened: false,
+            feeds: false,
         }
     }
 
@@ -167,10 +174,11 @@ impl World {
         let foundation = Foundation {
             env: self.env.clone(),
             store,
-            compute: compute(&self.env),
+            compute: compute(&self.env, &self.history),
             lambda: LambdaConfig::new(self.scratch.code_dir(), BASE_URL),
             iam: Mode::Enforce,
             base_url: BASE_URL.to_owned(),
+            letter_dir: self.scratch.code_dir().join("outgoing"),
             inside_tls: None,
         };
         match self.simulator.run(wiring::start_under(foundation, hold)) {
@@ -195,12 +203,22 @@ impl World {
         }
     }
 
+    /// Makes mappings, whose queues are fed from then on.
+    pub fn prepare_mappings(&mut self) {
+        self.feeds = true;
+        for client in self.clients().into_iter().take(1) {
+            if let Err(error) = self.simulator.run(load::prepare_mappings(&client)) {
+                self.blame(format!("the mappings cannot be made: {error}"));
+            }
+        }
+    }
+
     /// Works until about so many calls were answered, then waits for all that is under way.
     pub fn load(&mut self, operations: u64) {
         let work = Work::until(self.history.operations() + operations);
-        let clients = self.clients();
+        let (clients, feeds) = (self.clients(), self.feeds);
         self.simulator.run(async {
-            for task in load::start(&clients, &work) {
+            for task in start(&clients, &work, feeds) {
                 if task.join().await.is_err() {
                     self.history.violation("a client was stopped");
                 }
@@ -221,20 +239,24 @@ impl World {
 
     /// Works until about so many calls were answered; after half of them another instance starts on the same
     /// store, and the first is not told. From then on messages are sent through the new one and received
-    /// through the old one.
+    /// through the old one; nobody publishes, whom the outbox would have wait for its two owners.
     pub fn load_and_take_over(&mut self, operations: u64, hold: impl FnOnce(Lease) -> Lease) {
         let begun = self.history.operations();
         let (half, whole) = (Work::until(begun + operations / 2), Work::until(begun + operations));
         let old = self.clients();
         let mut tasks = self.simulator.run(async {
-            let mut tasks = load::start_those(&old, &whole, |kind| kind != Kind::Producer);
+            let mut tasks = load::start_those(&old, &whole, |kind| {
+                !matches!(kind, Kind::Producer | Kind::Publisher | Kind::Feeder)
+            });
             tasks.extend(load::start_those(&old, &half, |kind| kind == Kind::Producer));
             half.reached().await;
             tasks
         });
         self.boot_under(hold);
         let new = self.clients().split_off(old.len());
-        tasks.extend(load::start_those(&new, &whole, |kind| kind != Kind::Consumer));
+        tasks.extend(load::start_those(&new, &whole, |kind| {
+            !matches!(kind, Kind::Consumer | Kind::Publisher | Kind::Feeder)
+        }));
         self.simulator.run(async {
             for task in tasks {
                 if task.join().await.is_err() {
@@ -249,8 +271,9 @@ impl World {
         let work = Work::until_crash(self.history.operations() + operations);
         let clients = self.clients();
         let (env, disk, mut dice) = (self.env.clone(), self.disk.clone(), self.dice.fork());
+        let feeds = self.feeds;
         self.simulator.run(async {
-            let tasks = load::start(&clients, &work);
+            let tasks = start(&clients, &work, feeds);
             work.reached().await;
             if dice.chance(2, 3) {
                 disk.power_off_after(1 + dice.below(LAST_CHANGES_MAX));
@@ -297,6 +320,9 @@ impl World {
     pub fn check(&mut self) {
         for client in self.clients() {
             self.simulator.run(check::check(&client));
+            if self.feeds {
+                self.simulator.run(load::check_mappings(&client));
+            }
         }
         if let Some(store) = &self.store {
             self.simulator.run(check::blobs(store, &self.history));
@@ -354,6 +380,11 @@ async fn open(
     Ok(store)
 }
 
+/// Starts the load of those instances.
+fn start(clients: &[Client], work: &Work, feeds: bool) -> Vec<Task> {
+    if feeds { load::start_those(clients, work, |_| true) } else { load::start(clients, work) }
+}
+
 fn disk(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
 }
@@ -368,13 +399,19 @@ fn options() -> Options {
     }
 }
 
-/// Functions answer with the event that they were given, after a while.
-fn compute(env: &Env) -> Compute {
-    let dice = env.clone();
-    let driver = FakeDriver::new(env.clone(), INIT, move |_, invocation| FakeReply {
-        after: Duration::from_millis(dice.random_below(50)),
-        output: "working\n".into(),
-        end: FakeEnd::Response(invocation.payload.clone()),
+/// Functions answer with the event that they were given, after a while; with a batch of events they fail at times, and
+/// with an event that begins with `"fail` always.
+fn compute(env: &Env, history: &History) -> Compute {
+    let (dice, history) = (env.clone(), history.clone());
+    let driver = FakeDriver::new(env.clone(), INIT, move |_, invocation| {
+        let batch_fails =
+            load::note_batch(&history, &invocation.payload) && dice.random_below(FAILS_ONCE_IN) == 0;
+        let end = if batch_fails || invocation.payload.starts_with(b"\"fail") {
+            FakeEnd::Fault(exchange::Fault { error_type: Some("Failure".into()), body: "{}".into() })
+        } else {
+            FakeEnd::Response(invocation.payload.clone())
+        };
+        FakeReply { after: Duration::from_millis(dice.random_below(50)), output: "working\n".into(), end }
     });
     let limits = PoolLimits {
         environments_max: ENVIRONMENTS_MAX,

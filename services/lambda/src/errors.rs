@@ -3,14 +3,14 @@
 use apus_compute::{InvokeError, Throttled};
 use apus_kernel::AccountId;
 use apus_model_lambda::errors;
-use apus_schema::{Common, ErrorSchema, Kind, Schema, ServiceError};
+use apus_schema::{Common, ErrorKind, ErrorSchema, Fault, Kind, Schema, ServiceError};
 use apus_store::StoreError;
 
 use crate::code::archive::ArchiveError;
 use crate::code::unpack::UnpackError;
 use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
 use crate::layer_name::LayerId;
-use crate::limits::PAYLOAD_BYTES_MAX;
+use crate::limits::{EVENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::variables::VariablesError;
 
 static EMPTY: Schema = Schema::new(
@@ -99,6 +99,13 @@ pub(crate) fn payload_too_large() -> ServiceError {
     )))
 }
 
+/// The same of an event that nobody waits for.
+pub(crate) fn event_too_large(bytes: usize) -> ServiceError {
+    user(errors::request_too_large_exception(format!(
+        "{bytes} byte payload is too large for the Event invocation type (limit {EVENT_BYTES_MAX} bytes)"
+    )))
+}
+
 pub(crate) fn invalid_payload(why: impl std::fmt::Display) -> ServiceError {
     user(errors::invalid_request_content_exception(format!("Could not parse request body into json: {why}")))
 }
@@ -174,6 +181,10 @@ pub(crate) fn policy_too_long(bytes: usize, max: usize) -> ServiceError {
     user(errors::policy_length_exceeded_exception(format!(
         "The final policy size ({bytes}) is bigger than the limit ({max})."
     )))
+}
+
+pub(crate) fn invalid_destination(arn: &str) -> ServiceError {
+    invalid_parameter(format!("The destination ARN {arn} is invalid."))
 }
 
 /// Asynchronous invocations of what is not there.
@@ -263,6 +274,31 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
         .because(cause)
 }
 
+/// Whether an invocation did not happen because too many were under way.
+pub(crate) fn is_throttled(error: &ServiceError) -> bool {
+    error.is(&errors::TOO_MANY_REQUESTS_EXCEPTION)
+}
+
+/// What an event is told whose function may never run.
+pub(crate) fn nothing_reserved() -> ServiceError {
+    throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+}
+
+fn throttled(reason: &str) -> ServiceError {
+    user(errors::too_many_requests_exception("Rate Exceeded.")).with("Reason", reason)
+}
+
+/// The status under which an invocation's error is answered.
+pub(crate) fn status(error: &ServiceError) -> u16 {
+    match (error.kind(), error.fault()) {
+        (ErrorKind::Modelled(schema), _) => schema.status,
+        (ErrorKind::Named { status, .. }, _) => status,
+        (ErrorKind::Common(Common::AccessDenied), _) => 403,
+        (ErrorKind::Common(_), Fault::Sender) => 400,
+        (ErrorKind::Common(_), Fault::Receiver) => 500,
+    }
+}
+
 /// An invocation that did not happen.
 pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
     match error {
@@ -271,8 +307,7 @@ pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
                 Throttled::Function(_) => "ReservedFunctionConcurrentInvocationLimitExceeded",
                 Throttled::Waiting(_) => "ConcurrentInvocationLimitExceeded",
             };
-            let refusal = errors::too_many_requests_exception("Rate Exceeded.");
-            user(refusal).with("Reason", reason).because(error)
+            throttled(reason).because(error)
         }
         InvokeError::TooLarge(_) => payload_too_large(),
         InvokeError::Unsupported(why) => errors::invalid_runtime_exception(why).with("Type", "User"),

@@ -1,13 +1,16 @@
 //! What is to become of asynchronous invocations: how often and how long they are tried, and who hears of the end.
 
-use apus_kernel::Arn;
+use apus_kernel::{Arn, Context};
 use apus_model_lambda::{DestinationConfig, FunctionEventInvokeConfig, OnFailure, OnSuccess};
 use apus_schema::ServiceError;
 use apus_time::Timestamp;
 
-use crate::errors;
+use crate::Lambda;
+use crate::destinations::check::{Purpose, check};
+use crate::errors::{self, Failure};
 use crate::function_name::{FunctionReference, LATEST};
 use crate::store::event_invoke::EventInvokeRecord;
+use crate::store::find::find;
 
 /// What can be told of the end of an invocation.
 const DESTINATIONS: [&str; 5] = ["events", "lambda", "s3", "sns", "sqs"];
@@ -21,6 +24,16 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// The destinations that the request sets, in an order.
+    fn targets(&self) -> impl Iterator<Item = (Purpose, String)> {
+        let destinations = self.destinations.clone().unwrap_or_default();
+        let success = destinations.on_success.and_then(|one| one.destination);
+        let failure = destinations.on_failure.and_then(|one| one.destination);
+        let all = [(Purpose::Success, success), (Purpose::Failure, failure)];
+        all.into_iter()
+            .filter_map(|(purpose, target)| Some((purpose, target.filter(|text| !text.is_empty())?)))
+    }
+
     /// The configuration after the request, on top of `before`, of that function.
     pub(crate) fn apply(
         self,
@@ -58,7 +71,7 @@ fn checked(
     let Some(destination) = destination.filter(|text| !text.is_empty()) else { return Ok(None) };
     let arn = destination.parse::<Arn>().ok();
     if !arn.is_some_and(|arn| DESTINATIONS.contains(&arn.service.as_str())) {
-        return Err(errors::invalid_parameter(format!("The destination ARN {destination} is invalid.")));
+        return Err(errors::invalid_destination(&destination));
     }
     let own = function.id.arn().to_string();
     let rest = destination.strip_prefix(&own);
@@ -66,6 +79,26 @@ fn checked(
         return Err(errors::invalid_parameter("You can't specify the function as a destination for itself."));
     }
     Ok(Some(destination))
+}
+
+impl Lambda {
+    /// Checks that the function may tell the destinations that a request sets. Whether the function is there is the
+    /// transaction's to say.
+    pub(crate) async fn check_destinations(
+        &self,
+        context: &Context,
+        function: &FunctionReference,
+        wanted: &Wanted,
+    ) -> Result<(), ServiceError> {
+        let asked = function.clone();
+        let found = self.store.read(|tx| async move { find(&tx, &asked, None).await }).await;
+        let Some(found) = found.map_err(Failure::from)? else { return Ok(()) };
+        for (purpose, target) in wanted.targets() {
+            checked(Some(target.clone()), function)?;
+            check(context, &function.id, &found.record.role, &target, purpose).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A function's qualifier among the configurations.

@@ -4,18 +4,22 @@
 //! this crate says what runs, as whom, and what the caller is told.
 
 mod alias;
+mod asynchronous;
 mod client_context;
 mod code;
 mod code_source;
 mod concurrency;
 mod describe;
+mod destinations;
 mod environment;
 mod errors;
 mod event_invoke;
+mod executions;
 mod function_name;
 mod layer;
 mod layer_name;
 mod limits;
+mod mapping;
 mod marker;
 mod operations;
 mod permission;
@@ -23,6 +27,7 @@ mod ports;
 mod resolve;
 mod revision;
 mod role_sessions;
+mod run;
 mod settings;
 mod store;
 mod tags;
@@ -36,14 +41,18 @@ use std::sync::Arc;
 
 use apus_compute::Compute;
 use apus_env::Env;
-use apus_kernel::Service;
+use apus_kernel::{Outbox, Service};
 use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
 
 pub use crate::ports::{EndpointServer, LogSink, LogSource};
 
+use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::executions::front::Executions;
+use crate::executions::journal::Journal;
+use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -78,27 +87,58 @@ impl LambdaConfig {
 pub(crate) struct Lambda {
     env: Env,
     store: Store,
+    outbox: Outbox,
     compute: Compute,
     code: CodeCache,
     sessions: RoleSessions,
+    gate: Gate,
+    journal: Journal,
+    mappings: Mappings,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
 }
 
-/// The service on that store, running functions on `compute`. Fails if the directory for code cannot be used.
-pub fn service(
-    env: Env,
-    store: Store,
-    compute: Compute,
-    endpoints: Arc<dyn EndpointServer>,
-    logs: Arc<dyn LogSink>,
-    config: LambdaConfig,
-) -> io::Result<Service> {
+/// What the service stands on.
+pub struct Foundation {
+    /// Time and chance.
+    pub env: Env,
+    /// Where its state lives.
+    pub store: Store,
+    /// What it leaves to be done later.
+    pub outbox: Outbox,
+    /// What runs functions.
+    pub compute: Compute,
+    /// What serves the platform to functions.
+    pub endpoints: Arc<dyn EndpointServer>,
+    /// Where functions' lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// How functions are kept and run.
+    pub config: LambdaConfig,
+}
+
+/// The service. Fails if the directory for code cannot be used.
+pub fn service(foundation: Foundation) -> io::Result<Service> {
+    let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
-    let sessions = RoleSessions::default();
+    let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let endpoint_url = config.endpoint_url;
-    let lambda = Lambda { env, store, compute, code, sessions, endpoints, logs, endpoint_url };
+    let executions = Executions { store: store.clone() };
+    let mappings = Mappings::default();
+    let lambda = Lambda {
+        env,
+        store,
+        outbox,
+        compute,
+        code,
+        sessions,
+        gate,
+        journal,
+        mappings,
+        endpoints,
+        logs,
+        endpoint_url,
+    };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
             op::add_layer_version_permission::ACCESS,
@@ -106,8 +146,16 @@ pub fn service(
         )
         .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
+        .operation(
+            op::create_event_source_mapping::ACCESS,
+            op::create_event_source_mapping::create_event_source_mapping,
+        )
         .operation(op::create_function::ACCESS, op::create_function::create_function)
         .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
+        .operation(
+            op::delete_event_source_mapping::ACCESS,
+            op::delete_event_source_mapping::delete_event_source_mapping,
+        )
         .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
         .operation(
             op::delete_function_concurrency::ACCESS,
@@ -120,6 +168,10 @@ pub fn service(
         .operation(op::delete_layer_version::ACCESS, op::delete_layer_version::delete_layer_version)
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(
+            op::get_event_source_mapping::ACCESS,
+            op::get_event_source_mapping::get_event_source_mapping,
+        )
         .operation(op::get_function::ACCESS, op::get_function::get_function)
         .operation(
             op::get_function_code_signing_config::ACCESS,
@@ -156,7 +208,12 @@ pub fn service(
             op::get_runtime_management_config::get_runtime_management_config,
         )
         .operation(op::invoke::ACCESS, op::invoke::invoke)
+        .operation(op::invoke_async::ACCESS, op::invoke_async::invoke_async)
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
+        .operation(
+            op::list_event_source_mappings::ACCESS,
+            op::list_event_source_mappings::list_event_source_mappings,
+        )
         .operation(
             op::list_function_event_invoke_configs::ACCESS,
             op::list_function_event_invoke_configs::list_function_event_invoke_configs,
@@ -195,6 +252,10 @@ pub fn service(
         .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
         .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
         .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(
+            op::update_event_source_mapping::ACCESS,
+            op::update_event_source_mapping::update_event_source_mapping,
+        )
         .operation(op::update_function_code::ACCESS, op::update_function_code::update_function_code)
         .operation(
             op::update_function_configuration::ACCESS,
@@ -204,6 +265,11 @@ pub fn service(
             op::update_function_event_invoke_config::ACCESS,
             op::update_function_event_invoke_config::update_function_event_invoke_config,
         )
+        .step(asynchronous::queue::STEP, asynchronous::attempt::attempt)
+        .step(destinations::letter::STEP, destinations::deliver::deliver)
+        .front(executions)
+        .worker("executions", executions::journal::write)
+        .worker("event source mappings", keep_mappings)
         .build())
 }
 

@@ -24,3 +24,5 @@ pub(crate) const PAYLOAD_BYTES_MAX: usize = 6_291_456;
 pub(crate) const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// What `LogResult` shows of the log's end, in bytes before they are encoded.
 pub(crate) const LOG_TAIL_BYTES: usize = 4_096;
+/// An event of an asynchronous invocation, in bytes.
+pub(crate) const EVENT_BYTES_MAX: usize = 1_048_576;

@@ -103,7 +103,7 @@ impl Lambda {
     ) -> Result<FunctionReference, ServiceError> {
         if !arn.contains(":function:") {
             context.platform().authorize(context, action, [Resource::All]).await?;
-            return Err(errors::not_supported("tags on anything but functions"));
+            return Err(errors::not_supported("tags on anything but functions and event source mappings"));
         }
         let function = self.permitted(context, action, arn, None).await?;
         if function.qualifier.is_some() {

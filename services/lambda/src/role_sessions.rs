@@ -19,7 +19,7 @@ use crate::function_name::FunctionId;
 use crate::store::FunctionRecord;
 
 /// The name under which trust policies know Lambda.
-const PRINCIPAL: &str = "lambda.amazonaws.com";
+pub(crate) const PRINCIPAL: &str = "lambda.amazonaws.com";
 /// How long a session is asked to last, in seconds: what every role allows.
 const SESSION_SECS: i32 = 3_600;
 /// How much of a session must be left for an invocation: the longest timeout, and time to start and to idle.
@@ -152,9 +152,13 @@ pub(crate) async fn check_role(context: &Context, id: &FunctionId, role: &str) -
         return Err(errors::cross_account_role());
     }
     context.platform().authorize(context, "iam:PassRole", [Resource::Arn(arn)]).await?;
-    match assume(context, id, role).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.fault() == Fault::Sender => Err(errors::role_cannot_be_assumed(error)),
-        Err(error) => Err(error),
+    assume(context, id, role).await.map(drop).map_err(role_error)
+}
+
+/// A role that cannot be assumed, as who names it hears of it.
+pub(crate) fn role_error(error: ServiceError) -> ServiceError {
+    match error.fault() {
+        Fault::Sender => errors::role_cannot_be_assumed(error),
+        Fault::Receiver => error,
     }
 }

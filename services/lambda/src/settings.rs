@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use apus_model_lambda::{
-    Architecture, CreateFunctionRequest, Environment, EphemeralStorage, LogFormat, LoggingConfig,
-    PackageType, Runtime, SnapStartApplyOn, TracingMode, UpdateFunctionConfigurationRequest,
+    Architecture, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LogFormat,
+    LoggingConfig, PackageType, Runtime, SnapStartApplyOn, TracingMode, UpdateFunctionConfigurationRequest,
 };
 use apus_schema::ServiceError;
 
@@ -14,8 +14,8 @@ use crate::limits::{
 use crate::store::FunctionRecord;
 use crate::{errors, tags, variables};
 
-/// The runtimes that are supported: those of these prefixes, with a version.
-const RUNTIME_PREFIXES: [&str; 2] = ["nodejs", "python3."];
+/// The runtimes that are supported: what their names begin with.
+const RUNTIME_PREFIXES: [&str; 4] = ["go1.x", "nodejs", "provided", "python3."];
 
 /// A function's configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) architecture: String,
     pub(crate) log_group: String,
     pub(crate) tags: BTreeMap<String, String>,
+    /// An ARN.
+    pub(crate) dead_letters: Option<String>,
 }
 
 impl Settings {
@@ -62,6 +64,7 @@ impl Settings {
             architecture: host_architecture().to_owned(),
             log_group: log_group(request.logging_config.as_ref(), name)?,
             tags,
+            dead_letters: dead_letters(request.dead_letter_config.as_ref()),
         })
     }
 
@@ -77,7 +80,7 @@ impl Settings {
     /// Sets them.
     pub(crate) fn put_into(self, record: &mut FunctionRecord) {
         let Self { runtime, handler, description, timeout_secs, memory_mb, tmp_mb, .. } = self;
-        let Self { variables, architecture, log_group, tags, .. } = self;
+        let Self { variables, architecture, log_group, tags, dead_letters, .. } = self;
         *record = FunctionRecord {
             runtime,
             handler,
@@ -89,6 +92,7 @@ impl Settings {
             architecture,
             log_group,
             tags,
+            dead_letters,
             ..record.clone()
         };
     }
@@ -99,6 +103,7 @@ fn as_created(input: UpdateFunctionConfigurationRequest, before: &FunctionRecord
     let variables = || before.variables.clone().map(|variables| Environment { variables: Some(variables) });
     let tmp = || EphemeralStorage { size: before.tmp_mb as i32 };
     let logging = || LoggingConfig { log_group: Some(before.log_group.clone()), ..LoggingConfig::default() };
+    let dead_letters = || DeadLetterConfig { target_arn: before.dead_letters.clone() };
     CreateFunctionRequest {
         runtime: Some(input.runtime.unwrap_or_else(|| Runtime::from(before.runtime.as_str()))),
         handler: Some(input.handler.unwrap_or_else(|| before.handler.clone())),
@@ -110,7 +115,7 @@ fn as_created(input: UpdateFunctionConfigurationRequest, before: &FunctionRecord
         logging_config: Some(input.logging_config.unwrap_or_else(logging)),
         tags: Some(before.tags.clone()),
         vpc_config: input.vpc_config,
-        dead_letter_config: input.dead_letter_config,
+        dead_letter_config: Some(input.dead_letter_config.unwrap_or_else(dead_letters)),
         kms_key_arn: input.kms_key_arn,
         tracing_config: input.tracing_config,
         file_system_configs: input.file_system_configs,
@@ -136,6 +141,11 @@ fn bounded(value: Option<i32>, default: i32, max: i32, member: &str) -> Result<u
         return Err(errors::above_bound(value, member, max));
     }
     u32::try_from(value).map_err(|_| errors::invalid_parameter(format!("{member} must not be negative.")))
+}
+
+/// The dead-letter queue or topic that a request names; an empty name is none.
+pub(crate) fn dead_letters(config: Option<&DeadLetterConfig>) -> Option<String> {
+    config.and_then(|config| config.target_arn.clone()).filter(|target| !target.is_empty())
 }
 
 fn log_group(config: Option<&LoggingConfig>, name: &str) -> Result<String, ServiceError> {
@@ -165,7 +175,6 @@ fn refuse_unsupported(request: &CreateFunctionRequest) -> Result<(), ServiceErro
     let any = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let vpc = r.vpc_config.as_ref().is_some_and(|vpc| any(&vpc.subnet_ids) || any(&vpc.security_group_ids));
-    let dead_letters = r.dead_letter_config.as_ref().is_some_and(|config| text(&config.target_arn));
     let traced = r.tracing_config.as_ref().and_then(|config| config.mode.as_ref());
     let snap_start = r.snap_start.as_ref().and_then(|config| config.apply_on.as_ref());
     let image = r.image_config.as_ref().is_some_and(|config| {
@@ -182,7 +191,6 @@ fn refuse_unsupported(request: &CreateFunctionRequest) -> Result<(), ServiceErro
         ),
         (r.publish_to.is_some(), "PublishTo"),
         (vpc, "VpcConfig"),
-        (dead_letters, "DeadLetterConfig"),
         (text(&r.kms_key_arn), "KMSKeyArn"),
         (traced.is_some_and(|mode| *mode != TracingMode::PassThrough), "TracingConfig.Mode Active"),
         (r.file_system_configs.as_ref().is_some_and(|list| !list.is_empty()), "FileSystemConfigs"),

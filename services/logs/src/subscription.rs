@@ -180,7 +180,7 @@ pub(crate) async fn invoke(
 ) -> Result<(), ServiceError> {
     let call = async |principal| {
         let caller = Caller::service(principal, id.account, id.region.clone());
-        let source = Some(Arn { resource: format!("{}:*", id.arn().resource), ..id.arn() });
+        let source = Some(Box::new(Arn { resource: format!("{}:*", id.arn().resource), ..id.arn() }));
         let context = platform.context(caller, Origin { source, ..Origin::default() }, None);
         let input = InvocationRequest {
             function_name: function.to_owned(),

@@ -40,6 +40,7 @@ impl Sqs {
         if tasks.is_empty() {
             let next = next.unwrap_or(Timestamp::MAX);
             tokio::select! {
+                biased;
                 () = self.env.sleep_until(next) => {}
                 () = self.lanes.schedule_changed().notified() => {}
             }

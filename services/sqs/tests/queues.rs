@@ -285,7 +285,8 @@ fn whoever_waits_longest_is_served_first_and_who_left_is_not_served() {
             world.send("one", 0).await;
             world.send("two", 0).await;
         };
-        let ((), second, third, ()) = futures_util::future::join4(first, second, third, sender).await;
+        let ((), second, third, ()) =
+            Box::pin(futures_util::future::join4(first, second, third, sender)).await;
         assert_eq!((second, third), (vec!["one".to_owned()], vec!["two".to_owned()]));
     });
 }

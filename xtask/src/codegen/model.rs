@@ -273,7 +273,7 @@ impl Resolver<'_> {
             input,
             output,
             errors,
-            auth: auth(json),
+            auth: if service.unsigned.contains(&name) { "None" } else { auth(json) },
             checksum: checksum.is_object().then(|| Checksum {
                 algorithm_member: text(checksum, "requestAlgorithmMember"),
                 required: flag(checksum, "requestChecksumRequired"),

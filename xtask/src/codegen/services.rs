@@ -37,6 +37,8 @@ pub(crate) struct Service {
     pub query_members: &'static [(&'static str, &'static str, &'static str)],
     /// Codes and statuses of errors, where neither model has them: AWS's SDKs list them.
     pub error_codes: &'static [(&'static str, &'static str, u16)],
+    /// Operations that need no signature, though the model does not say so: links in messages lead to them.
+    pub unsigned: &'static [&'static str],
 }
 
 impl Service {
@@ -50,6 +52,7 @@ impl Service {
             response_roots: &[],
             query_members: &[],
             error_codes: &[],
+            unsigned: &[],
         }
     }
 
@@ -69,7 +72,7 @@ pub(crate) const SERVICES: &[Service] = &[
         response_roots: S3_RESPONSE_ROOTS,
         ..Service::new("s3", "s3/2006-03-01")
     },
-    Service::new("sns", "sns/2010-03-31"),
+    Service { unsigned: &["ConfirmSubscription", "Unsubscribe"], ..Service::new("sns", "sns/2010-03-31") },
     Service {
         query_traits: Some(&OLDER),
         query_members: &[("ReceiveMessageRequest", "MessageSystemAttributeNames", "AttributeName")],

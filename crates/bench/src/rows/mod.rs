@@ -1,7 +1,9 @@
 //! The benchmarks: each gives rows of the table.
 
+mod burst;
 mod consumers;
 mod functions;
+mod mappings;
 mod objects;
 mod sends;
 pub(crate) mod start;
@@ -29,6 +31,9 @@ pub(crate) async fn run(
         Benchmark::Consumers => consumers::rows(env, options, &dir).await,
         Benchmark::Invoke => functions::warm(env, options, &dir).await,
         Benchmark::Cold => functions::cold(env, options, &dir).await,
+        Benchmark::Thaw => functions::thaw(env, options, &dir).await,
+        Benchmark::Burst => burst::rows(env, options, &dir).await,
+        Benchmark::Mappings => mappings::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.

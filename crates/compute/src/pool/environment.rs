@@ -23,6 +23,8 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Blueprint {
     pub(crate) spec: FunctionSpec,
     pub(crate) sandbox: SandboxSpec,
+    /// Why there is nothing to start in the sandbox, if the function brings nothing.
+    pub(crate) entrypoint_fault: Option<String>,
     pub(crate) log: Arc<EnvironmentLog>,
     pub(crate) notes: Vec<String>,
     /// Why it is started.
@@ -83,7 +85,11 @@ impl Environment {
                 output: blueprint.log.clone(),
                 serve_endpoint: Box::new(move |inside| ports.serve_endpoint(inside)),
             };
-            let (failure, sandbox) = match driver.start(blueprint.sandbox.clone(), wiring).await {
+            let started = match &blueprint.entrypoint_fault {
+                Some(why) => Err(StartError::Entrypoint(why.clone())),
+                None => driver.start(blueprint.sandbox.clone(), wiring).await,
+            };
+            let (failure, sandbox) = match started {
                 Err(StartError::Host(why)) => return Err(StartFailure::Platform(InvokeError::Host(why))),
                 Err(StartError::Entrypoint(why)) => (Failure::Entrypoint(why), None),
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {

@@ -3,6 +3,7 @@
 
 mod interpreters;
 mod nodejs;
+mod provided;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,27 @@ pub(crate) struct RuntimeContext<'a> {
     pub(crate) files: &'a Path,
     /// Libraries that functions find without bringing them, per runtime.
     pub(crate) bundled: Option<&'a Path>,
+    /// The function's unpacked code on the host.
+    pub(crate) code: &'a Path,
+    /// Its unpacked layers on the host, lowest first.
+    pub(crate) layers: &'a [PathBuf],
+    /// The name of its handler.
+    pub(crate) handler: &'a str,
+}
+
+/// Why a function of a runtime cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlanFailure {
+    /// Not here: the runtime is unknown, or not installed.
+    Unsupported(String),
+    /// It brings no program that could be started: the function's own fault, in AWS's words where it has some.
+    Entrypoint(String),
+}
+
+impl From<String> for PlanFailure {
+    fn from(why: String) -> Self {
+        Self::Unsupported(why)
+    }
 }
 
 /// One family of runtimes.
@@ -37,17 +59,18 @@ struct Runtime {
     /// Our own files, which are written once per start of the platform.
     files: &'static [(&'static str, &'static str)],
     /// `(what follows the prefix, context)` to a plan, or why it cannot run here.
-    plan: fn(&str, &RuntimeContext<'_>) -> Result<RuntimePlan, String>,
+    plan: fn(&str, &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure>,
 }
 
-const RUNTIMES: &[Runtime] = &[nodejs::RUNTIME, python::RUNTIME];
+const RUNTIMES: &[Runtime] = &[nodejs::RUNTIME, python::RUNTIME, provided::PROVIDED, provided::GO];
 
 /// The plan for a runtime by its AWS name, such as `python3.12`.
-pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, String> {
+pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let found = RUNTIMES.iter().find_map(|runtime| Some((runtime, name.strip_prefix(runtime.prefix)?)));
     let Some((runtime, version)) = found else {
         let known: Vec<_> = RUNTIMES.iter().map(|runtime| runtime.prefix).collect();
-        return Err(format!("the runtime `{name}` is not supported; supported are: {}", known.join(", ")));
+        let known = known.join(", ");
+        return Err(format!("the runtime `{name}` is not supported; supported are: {known}").into());
     };
     (runtime.plan)(version, &RuntimeContext { files: &context.files.join(runtime.prefix), ..*context })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{InterpreterSearch, Runtime, RuntimeContext, RuntimePlan};
+use super::{InterpreterSearch, PlanFailure, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
 
 pub(super) const RUNTIME: Runtime =
@@ -11,7 +11,7 @@ pub(super) const RUNTIME: Runtime =
 /// The oldest that the bootstrap runs on.
 const MAJOR_MIN: u32 = 16;
 
-fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, String> {
+fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let wanted: u32 = version
         .strip_suffix(".x")
         .and_then(|major| major.parse().ok())

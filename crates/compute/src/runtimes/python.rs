@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{InterpreterSearch, Runtime, RuntimeContext, RuntimePlan};
+use super::{InterpreterSearch, PlanFailure, Runtime, RuntimeContext, RuntimePlan};
 use crate::driver::RootEntry;
 
 pub(super) const RUNTIME: Runtime = Runtime {
@@ -20,7 +20,7 @@ pub(super) const RUNTIME: Runtime = Runtime {
 /// Minor versions of Python 3 that are looked for; the bootstrap needs the first.
 const MINORS: std::ops::RangeInclusive<u32> = 8..=30;
 
-fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, String> {
+fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let wanted: u32 = version
         .strip_prefix("3.")
         .and_then(|minor| minor.parse().ok())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
+use crate::leftovers::{wait_for, watch};
 use crate::rig::{Rig, text};
 use crate::trial;
 
@@ -12,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("what_a_function_leaves_running_stands_still_between_invocations", frozen),
         trial("a_frozen_environment_can_be_ended", ended),
+        trial("a_frozen_environment_dies_with_its_spawner", orphaned),
     ]
 }
 
@@ -91,5 +93,19 @@ async fn ended() {
     // The next one is ended with the platform, frozen again.
     rig.invoke(&counting, "0").await;
     until_frozen(&rig).await;
+    rig.stop().await;
+}
+
+async fn orphaned() {
+    let rig = Rig::start("orphaned");
+    let counting = rig.python("counting", COUNTING);
+    rig.invoke(&counting, "0").await;
+    if until_frozen(&rig).await {
+        let inside = watch(&rig.processes());
+        let spawner = watch(&[rig.spawner()]);
+        rustix::process::pidfd_send_signal(&spawner[0], rustix::process::Signal::KILL).expect("it lives");
+        wait_for(&inside);
+        while rig.invoke(&counting, "0").await.cold.is_none() {}
+    }
     rig.stop().await;
 }

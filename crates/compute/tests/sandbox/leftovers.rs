@@ -240,13 +240,16 @@ async fn next_start() {
         platform.wait().expect("it is ours");
         // The next start, in the same directory and at once.
         let env = apus_env::Env::real();
+        let begun = env.monotonic();
         let config = apus_compute::ComputeConfig::new(&run_dir, crate::rig::ENDPOINT_PORT);
-        let compute = apus_compute::Compute::new(env, config).expect("the directory is free");
+        let compute = apus_compute::Compute::new(env.clone(), config).expect("the directory is free");
         // What had left its group is swept away, and may have its last steps before it.
         wait_for(&spawner);
         wait_for(&watched);
         assert_eq!(processes(&run_dir), Vec::<i32>::new(), "{name}");
         assert_eq!(holders(&theirs, killed_at), Vec::<String>::new(), "{name}");
+        let took = env.monotonic().saturating_sub(begun);
+        println!("{name}: nothing was left {took:?} after the next start had begun");
         compute.stop().await;
         assert_eq!(leftovers(&run_dir), Vec::<String>::new(), "{name}");
     }

@@ -12,6 +12,7 @@ mod isolation;
 mod leftovers;
 mod life;
 mod nodejs;
+mod provided;
 mod rig;
 mod rootless;
 
@@ -38,6 +39,7 @@ fn main() {
     trials.extend(api::trials());
     trials.extend(egress::trials());
     trials.extend(nodejs::trials());
+    trials.extend(provided::trials());
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());

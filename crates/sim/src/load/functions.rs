@@ -115,7 +115,7 @@ fn described(client: &Client, found: &FunctionConfiguration) -> Option<u64> {
     token
 }
 
-fn request(name: &str, token: u64, package: u64) -> CreateFunctionRequest {
+pub(crate) fn request(name: &str, token: u64, package: u64) -> CreateFunctionRequest {
     CreateFunctionRequest {
         function_name: name.into(),
         runtime: Some(Runtime::from("python3.12")),

@@ -1,9 +1,11 @@
 //! A mixed load on every service, by clients that note what they asked and what was answered.
 
 mod functions;
+mod mappings;
 mod objects;
 mod queues;
 mod roles;
+mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +18,18 @@ use tokio::sync::Notify;
 
 use crate::history::History;
 
-pub(crate) use functions::{FUNCTIONS, function_key, invoke, list as list_functions, read as read_function};
+pub(crate) use functions::{
+    FUNCTIONS, function_key, invoke, list as list_functions, read as read_function,
+    request as function_request,
+};
+pub(crate) use mappings::{check as check_mappings, note_batch, prepare as prepare_mappings};
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};
 pub(crate) use queues::{QUEUES, RETURNS_WITHIN_SECS, after_drain, find_queue, queue_key, receive_all};
 pub(crate) use roles::{POLICY_PREFIX, all_roles, life_key, read_life, read_policy};
+pub(crate) use topics::{TOPICS, collect};
 
 /// The role that functions run as.
-const WORKER: &str = "worker";
+pub(crate) const WORKER: &str = "worker";
 /// Longest pause of a client between two calls, in microseconds.
 const PAUSE_MICROS_MAX: u64 = 2_500;
 
@@ -112,12 +119,13 @@ impl Work {
 pub(crate) async fn prepare(client: &Client) -> Result<(), ServiceError> {
     roles::prepare(client).await?;
     objects::prepare(client).await?;
-    queues::prepare(client).await
+    queues::prepare(client).await?;
+    topics::prepare(client).await
 }
 
-/// Starts every client of every instance.
+/// Starts every client of every instance but feeders.
 pub(crate) fn start(instances: &[Client], work: &Work) -> Vec<Task> {
-    start_those(instances, work, |_| true)
+    start_those(instances, work, |kind| kind != Kind::Feeder)
 }
 
 /// Starts those clients of every instance that `wanted` picks.
@@ -134,9 +142,12 @@ pub(crate) enum Kind {
     Producer,
     Consumer,
     Functions,
+    Publisher,
+    /// Sends to queues that are mapped to a function, if there are any.
+    Feeder,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 19] = [
     Kind::Objects,
     Kind::Objects,
     Kind::Objects,
@@ -152,12 +163,17 @@ const KINDS: [Kind; 15] = [
     Kind::Consumer,
     Kind::Functions,
     Kind::Functions,
+    Kind::Publisher,
+    Kind::Publisher,
+    Kind::Feeder,
+    Kind::Feeder,
 ];
 
 fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
     let (client, work) = (client.clone(), work.clone());
     let env = client.env.clone();
     env.spawn("client", async move {
+        let group = if kind == Kind::Feeder { client.history.token() } else { 0 };
         while work.goes_on(&client.history) {
             match kind {
                 Kind::Objects => objects::step(&client).await,
@@ -165,9 +181,11 @@ fn spawn(client: &Client, work: &Work, kind: Kind) -> Task {
                 Kind::Producer => queues::produce(&client).await,
                 Kind::Consumer => queues::consume(&client).await,
                 Kind::Functions => functions::step(&client).await,
+                Kind::Publisher => topics::publish(&client).await,
+                Kind::Feeder => mappings::feed(&client, group).await,
             }
             // Producers are slower, so that queues run empty now and then.
-            let times = if kind == Kind::Producer { 4 } else { 1 };
+            let times = if matches!(kind, Kind::Producer | Kind::Publisher) { 4 } else { 1 };
             client.env.sleep(Duration::from_micros(client.below(times * PAUSE_MICROS_MAX))).await;
         }
     })

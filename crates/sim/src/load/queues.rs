@@ -33,7 +33,7 @@ pub(crate) fn queue_key(queue: &str) -> String {
     format!("queue {queue}")
 }
 
-fn url(queue: &str) -> String {
+pub(super) fn url(queue: &str) -> String {
     format!("http://127.0.0.1:4566/000000000000/{queue}")
 }
 

@@ -150,6 +150,8 @@ impl World {
                 env.sleep(Duration::from_micros(dice.below(LAST_MICROS_MAX))).await;
             }
             tasks.iter().for_each(apus_env::Task::abort);
+            // What they drop may still change the disk, and the power may go meanwhile.
+            env.sleep(Duration::from_micros(1)).await;
         });
     }
 

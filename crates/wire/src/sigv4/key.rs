@@ -3,8 +3,7 @@
 use std::fmt;
 
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use ring::{digest, hmac};
 use subtle::ConstantTimeEq;
 
 use super::Scope;
@@ -12,7 +11,7 @@ use super::scope::TERMINATOR;
 
 /// A secret narrowed to one day, region and service, ready to sign.
 #[derive(Clone)]
-pub struct SigningKey(Hmac<Sha256>);
+pub struct SigningKey(hmac::Key);
 
 impl SigningKey {
     /// Narrows a secret.
@@ -20,15 +19,18 @@ impl SigningKey {
         let mut start = Vec::with_capacity(4 + secret.len());
         start.extend_from_slice(b"AWS4");
         start.extend_from_slice(secret.as_bytes());
-        let date = hmac(&start, scope.date.as_bytes());
-        let region = hmac(&date, scope.region.as_bytes());
-        let service = hmac(&region, scope.service.as_bytes());
-        Self(keyed(&hmac(&service, TERMINATOR.as_bytes())))
+        let date = keyed(&start, scope.date.as_bytes());
+        let region = keyed(date.as_ref(), scope.region.as_bytes());
+        let service = keyed(region.as_ref(), scope.service.as_bytes());
+        let last = keyed(service.as_ref(), TERMINATOR.as_bytes());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, last.as_ref()))
     }
 
     /// Signs a string to sign; of a browser's form upload, that is its encoded policy.
     pub fn sign(&self, string_to_sign: &[u8]) -> Signature {
-        Signature(finish(self.0.clone(), string_to_sign))
+        let mut signature = [0; digest::SHA256_OUTPUT_LEN];
+        signature.copy_from_slice(hmac::sign(&self.0, string_to_sign).as_ref());
+        Signature(signature)
     }
 }
 
@@ -63,7 +65,7 @@ impl fmt::Debug for Signature {
 
 /// SHA-256 in small hexadecimal.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -82,20 +84,38 @@ fn pair(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    finish(keyed(key), message)
+fn keyed(key: &[u8], message: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message)
 }
 
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+/// A SHA-256 whose bytes come one after another.
+#[derive(Clone)]
+pub(super) struct Sha256(digest::Context);
+
+impl Sha256 {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// In small hexadecimal.
+    pub(super) fn finish_hex(self) -> String {
+        hex(self.0.finish().as_ref())
+    }
 }
 
-fn finish(mut mac: Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
-    mac.update(message);
-    mac.finalize().into_bytes().into()
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256(..)")
+    }
 }
 
 /// SHA-256 in base 64, as messages name what they do not repeat.
 pub(super) fn sha256_base64(bytes: &[u8]) -> String {
-    base64::engine::general_purpose::STANDARD.encode(Sha256::digest(bytes))
+    base64::engine::general_purpose::STANDARD.encode(digest::digest(&digest::SHA256, bytes))
 }

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use super::claim::one_header;
-use super::key::{hex, sha256_hex};
+use super::key::{Sha256, sha256_hex};
 use super::{AuthError, Claim, RequestParts, Rules};
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -98,7 +96,7 @@ pub struct PayloadCheck {
 impl PayloadCheck {
     /// A check against a SHA-256 in hexadecimal.
     pub fn new(declared: impl Into<String>) -> Self {
-        Self { declared: declared.into(), hasher: Sha256::new() }
+        Self { declared: declared.into(), hasher: Sha256::default() }
     }
 
     /// Takes the next bytes.
@@ -108,7 +106,7 @@ impl PayloadCheck {
 
     /// The verdict, after the last bytes.
     pub fn finish(self) -> Result<(), AuthError> {
-        let computed = hex(&self.hasher.finalize());
+        let computed = self.hasher.finish_hex();
         if self.declared.eq_ignore_ascii_case(&computed) {
             return Ok(());
         }

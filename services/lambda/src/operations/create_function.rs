@@ -9,6 +9,7 @@ use apus_store::{BlobId, StoreError};
 
 use crate::code::package::Package;
 use crate::describe::{Detail, configuration};
+use crate::destinations::check::{Purpose, check};
 use crate::errors::{self, Failure};
 use crate::function_name::{self, FunctionReference, LATEST};
 use crate::settings::Settings;
@@ -29,6 +30,9 @@ pub(crate) async fn create_function(
     let function = new_function(&context, &input.function_name)?;
     let settings = Settings::of(&input, &function.id.name)?;
     role_sessions::check_role(&context, &function.id, &input.role).await?;
+    if let Some(target) = &settings.dead_letters {
+        check(&context, &function.id, &input.role, target, Purpose::DeadLetters).await?;
+    }
     let id = function.id.clone();
     let exists = lambda.store.read(|tx| async move { store::function::get(&tx, &id).await });
     if exists.await.map_err(Failure::from)?.is_some() {
@@ -96,6 +100,7 @@ fn record(
         recursive_loop: None,
         update_runtime_on: None,
         layers: None,
+        dead_letters: settings.dead_letters,
     }
 }
 

@@ -11,9 +11,10 @@ use apus_schema::ServiceError;
 use apus_store::{BlobId, Tx};
 
 use crate::describe::{Detail, configuration};
+use crate::destinations::check::{Purpose, check};
 use crate::errors::{self, Failure};
 use crate::function_name::{FunctionId, LATEST};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::FunctionRecord;
 use crate::{Lambda, layer, resolve, revision, role_sessions, store};
 
@@ -33,6 +34,10 @@ pub(crate) async fn update_function_configuration(
     let asked = function.id.clone();
     let before = lambda.store.read(|tx| async move { store::function::get(&tx, &asked).await }).await;
     let before = before.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(&function))?;
+    if let Some(target) = settings::dead_letters(input.dead_letter_config.as_ref()) {
+        let role = input.role.as_deref().unwrap_or(&before.role);
+        check(&context, &function.id, role, &target, Purpose::DeadLetters).await?;
+    }
     let mut unpacked_bytes = 0;
     if let Some(layers) = &input.layers {
         lambda.check_layers(&context, layers, before.layers()).await?;

@@ -28,6 +28,7 @@ pub(crate) async fn update_function_event_invoke_config(
         age_secs_max: input.maximum_event_age_in_seconds,
         destinations: input.destination_config,
     };
+    lambda.check_destinations(&context, &function, &wanted).await?;
     let now = context.now;
     let kept = lambda.store.transact(|tx| {
         let (function, wanted) = (function.clone(), wanted.clone());

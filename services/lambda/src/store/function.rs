@@ -68,6 +68,9 @@ pub(crate) struct FunctionRecord {
     /// Its layers, lowest first; absent if there are none.
     #[n(21)]
     pub(crate) layers: Option<Vec<LayerContent>>,
+    /// The ARN of the dead-letter queue or topic.
+    #[n(22)]
+    pub(crate) dead_letters: Option<String>,
 }
 
 /// The last version that was made of `$LATEST`.

@@ -7,9 +7,17 @@
 //! account region "lambda" "alias"    name alias        → AliasRecord
 //! account region "lambda" "policy"   name qualifier    → PolicyRecord; of the function where the qualifier is ""
 //! account region "lambda" "event-invoke" name qualifier → EventInvokeRecord
+//! account region "lambda" "event"    request-id        → EventRecord: accepted, and not ended
+//! account region "lambda" "event-progress" request-id  → ProgressRecord: what became of its attempts
 //! account region "lambda" "layer"    name number       → LayerRecord: a version of a layer
 //! account region "lambda" "layer-number" name          → the number of the layer's last version
+//! account region "lambda" "mapping"  UUID             → MappingRecord: an event source mapping
+//! account region "lambda" "mapping-pair" source function → the UUID of their mapping
 //! account region "lambda" "reserved"                   → counter: the reserved concurrency of all functions
+//! ""      ""     "lambda" "execution" time request-id attempt → ExecutionRecord
+//! ""      ""     "lambda" "execution-id" request-id time attempt → nothing
+//! ""      ""     "lambda" "executions"                 → counter: the executions that are kept
+//! ""      ""     "lambda" "mapping"  account region UUID → nothing: a mapping to be polled for
 //! ""      ""     "lambda" "blob"     id                → nothing: a blob that code is in
 //! ""      ""     "lambda" "holder"   id ARN            → nothing: who needs that blob
 //! ```
@@ -18,10 +26,13 @@
 
 pub(crate) mod alias;
 pub(crate) mod blob;
+pub(crate) mod event;
 pub(crate) mod event_invoke;
+pub(crate) mod execution;
 pub(crate) mod find;
 pub(crate) mod function;
 pub(crate) mod layer;
+pub(crate) mod mapping;
 pub(crate) mod policy;
 pub(crate) mod subject;
 pub(crate) mod version;

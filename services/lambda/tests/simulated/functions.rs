@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::world::{self, World, function, zip};
 use apus_compute::driver::fake::FakeReply;
 use apus_model_lambda::{
-    Architecture, CreateFunction, CreateFunctionRequest, DeadLetterConfig, DeleteFunction,
-    DeleteFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionVersion, GetFunction,
-    GetFunctionConfiguration, GetFunctionConfigurationRequest, GetFunctionRequest, ImageConfig,
-    LastUpdateStatus, ListFunctions, ListFunctionsRequest, LogFormat, LoggingConfig, PackageType, Runtime,
-    SnapStart, SnapStartApplyOn, State, TracingConfig, TracingMode, VpcConfig,
+    Architecture, CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, Environment,
+    EphemeralStorage, FunctionCode, FunctionVersion, GetFunction, GetFunctionConfiguration,
+    GetFunctionConfigurationRequest, GetFunctionRequest, ImageConfig, LastUpdateStatus, ListFunctions,
+    ListFunctionsRequest, LogFormat, LoggingConfig, PackageType, Runtime, SnapStart, SnapStartApplyOn, State,
+    TracingConfig, TracingMode, VpcConfig,
 };
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
@@ -301,13 +301,6 @@ fn what_apus_lacks_is_refused_by_name() {
                 ..base()
             },
             "VpcConfig",
-        ),
-        (
-            CreateFunctionRequest {
-                dead_letter_config: Some(DeadLetterConfig { target_arn: some("arn") }),
-                ..base()
-            },
-            "DeadLetterConfig",
         ),
         (
             CreateFunctionRequest {

@@ -148,9 +148,14 @@ fn requests_that_cannot_run_are_refused() {
                 "Client context must be a valid Base64-encoded JSON object.".into(),
             ),
             (
-                InvocationRequest { invocation_type: Some(InvocationType::Event), ..base() },
-                "NotSupported",
-                "Apus does not support InvocationType Event of Lambda yet.".into(),
+                InvocationRequest {
+                    invocation_type: Some(InvocationType::Event),
+                    payload: Some(vec![b'1'; 1_048_577].into()),
+                    ..base()
+                },
+                "RequestTooLargeException",
+                "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+                    .into(),
             ),
             (
                 InvocationRequest { tenant_id: context("one"), ..base() },

@@ -1,7 +1,11 @@
 //! Lambda in a simulated world: on the memory store, with functions that are closures.
 
+mod asynchronous;
+mod destinations;
 mod functions;
 mod invocations;
+mod mappings;
 mod permissions;
+mod queue;
 mod versions;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::world::{self, function, zip};
 use apus_compute::driver::fake::FakeReply;
 use apus_model_lambda as model;
-use apus_schema::{Common, Operation};
+use apus_schema::{Body, Common, Operation};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
 const LAYER: &str = "arn:aws:lambda:us-east-1:000000000000:layer:tools:1";
@@ -36,14 +36,17 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 AddLayerVersionPermission { layer_name: name(), version_number: 1, statement_id: name(), action: name(), principal: name() } = AddLayerVersionPermissionRequest => "AddLayerVersionPermission",
                 AddPermission { function_name: name(), statement_id: name(), action: name(), principal: name() } = AddPermissionRequest => "AddPermission",
                 CreateAlias { function_name: name(), name: name(), function_version: "1".into() } = CreateAliasRequest => "CreateAlias",
+                CreateEventSourceMapping { function_name: name() } = CreateEventSourceMappingRequest => "CreateEventSourceMapping",
                 CreateFunction { function_name: name(), role: world::ROLE.into(), code: function("hello").code } = CreateFunctionRequest => "CreateFunction",
                 DeleteAlias { function_name: name(), name: name() } = DeleteAliasRequest => "DeleteAlias",
+                DeleteEventSourceMapping { uuid: name() } = DeleteEventSourceMappingRequest => "DeleteEventSourceMapping",
                 DeleteFunction { function_name: name() } = DeleteFunctionRequest => "DeleteFunction",
                 DeleteFunctionConcurrency { function_name: name() } = DeleteFunctionConcurrencyRequest => "DeleteFunctionConcurrency",
                 DeleteFunctionEventInvokeConfig { function_name: name() } = DeleteFunctionEventInvokeConfigRequest => "DeleteFunctionEventInvokeConfig",
                 DeleteLayerVersion { layer_name: name(), version_number: 1 } = DeleteLayerVersionRequest => "DeleteLayerVersion",
                 GetAccountSettings {} = GetAccountSettingsRequest => "GetAccountSettings",
                 GetAlias { function_name: name(), name: name() } = GetAliasRequest => "GetAlias",
+                GetEventSourceMapping { uuid: name() } = GetEventSourceMappingRequest => "GetEventSourceMapping",
                 GetFunction { function_name: "no such:name:at:all".into() } = GetFunctionRequest => "GetFunction",
                 GetFunctionCodeSigningConfig { function_name: name() } = GetFunctionCodeSigningConfigRequest => "GetFunctionCodeSigningConfig",
                 GetFunctionConcurrency { function_name: name() } = GetFunctionConcurrencyRequest => "GetFunctionConcurrency",
@@ -56,7 +59,9 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 GetPolicy { function_name: name() } = GetPolicyRequest => "GetPolicy",
                 GetRuntimeManagementConfig { function_name: name() } = GetRuntimeManagementConfigRequest => "GetRuntimeManagementConfig",
                 Invoke { function_name: name() } = InvocationRequest => "InvokeFunction",
+                InvokeAsync { function_name: name(), invoke_args: Body::empty() } = InvokeAsyncRequest => "InvokeAsync",
                 ListAliases { function_name: name() } = ListAliasesRequest => "ListAliases",
+                ListEventSourceMappings {} = ListEventSourceMappingsRequest => "ListEventSourceMappings",
                 ListFunctionEventInvokeConfigs { function_name: name() } = ListFunctionEventInvokeConfigsRequest => "ListFunctionEventInvokeConfigs",
                 ListFunctions {} = ListFunctionsRequest => "ListFunctions",
                 ListLayerVersions { layer_name: name() } = ListLayerVersionsRequest => "ListLayerVersions",
@@ -74,6 +79,7 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 TagResource { resource: ARN.into() } = TagResourceRequest => "TagResource",
                 UntagResource { resource: ARN.into() } = UntagResourceRequest => "UntagResource",
                 UpdateAlias { function_name: name(), name: name() } = UpdateAliasRequest => "UpdateAlias",
+                UpdateEventSourceMapping { uuid: name() } = UpdateEventSourceMappingRequest => "UpdateEventSourceMapping",
                 UpdateFunctionCode { function_name: name() } = UpdateFunctionCodeRequest => "UpdateFunctionCode",
                 UpdateFunctionConfiguration { function_name: name() } = UpdateFunctionConfigurationRequest => "UpdateFunctionConfiguration",
                 UpdateFunctionEventInvokeConfig { function_name: name() } = UpdateFunctionEventInvokeConfigRequest => "UpdateFunctionEventInvokeConfig",

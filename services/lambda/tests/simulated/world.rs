@@ -13,17 +13,21 @@ use apus_compute::{Compute, InsideListeners, LineSink, PoolLimits};
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
-    Access, AccessRequest, AccountId, Authorizer, BoxFuture, Caller, Context, Origin, Platform, Region,
-    Service,
+    Access, AccessRequest, AccountId, Arn, Authorizer, BoxFuture, Caller, Context, Lease, Origin, Outbox,
+    Platform, Region, Service,
 };
 use apus_model_lambda::{
     CreateFunctionRequest, FunctionCode, InvocationRequest, InvocationResponse, Invoke, Runtime,
 };
-use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, Credentials};
+use apus_model_s3::{PutObject, PutObjectOutput, PutObjectRequest};
+use apus_model_sqs::{SendMessageRequest, SendMessageResult};
+use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
-use apus_service_lambda::{EndpointServer, LambdaConfig, LogSink, LogSource};
-use apus_store::Store;
+use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink, LogSource};
+use apus_store::{Keyspace, Store};
 use bytes::Bytes;
+
+use crate::queue::Queues;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 /// How long an environment takes to start.
@@ -36,6 +40,20 @@ struct AllowAll;
 impl Authorizer for AllowAll {
     fn authorize<'a>(&'a self, _: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// Denies roles these actions.
+#[derive(Clone, Default)]
+pub(crate) struct Denied(pub(crate) Arc<Mutex<BTreeSet<&'static str>>>);
+
+impl Authorizer for Denied {
+    fn authorize<'a>(&'a self, request: &'a AccessRequest<'a>) -> BoxFuture<'a, Result<(), ServiceError>> {
+        let is_role = request.context.caller.principal.to_string().contains("assumed-role");
+        let denied = is_role && self.0.lock().expect("no panic").contains(request.action);
+        Box::pin(async move {
+            if denied { Err(ServiceError::common(Common::AccessDenied, "denied")) } else { Ok(()) }
+        })
     }
 }
 
@@ -88,7 +106,86 @@ async fn assume_role(
         session_token: format!("token of {} as {}", input.role_arn, input.role_session_name),
         expiration: context.now + life,
     };
-    Ok(AssumeRoleResponse { credentials: Some(credentials), ..AssumeRoleResponse::default() })
+    let role = input.role_arn.rsplit('/').next().unwrap_or_default();
+    let session = &input.role_session_name;
+    let user = AssumedRoleUser {
+        assumed_role_id: format!("AROA1:{session}"),
+        arn: format!("arn:aws:sts::000000000000:assumed-role/{role}/{session}"),
+    };
+    Ok(AssumeRoleResponse {
+        credentials: Some(credentials),
+        assumed_role_user: Some(user),
+        ..AssumeRoleResponse::default()
+    })
+}
+
+/// What queues and buckets were sent, and how often they will fail before they take the next.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) letters: Mutex<Vec<Letter>>,
+    pub(crate) failures: AtomicU32,
+}
+
+/// What a queue or a bucket was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    /// The queue's URL; bucket and key.
+    pub(crate) to: String,
+    pub(crate) body: String,
+    /// Name, type and value.
+    pub(crate) attributes: Vec<(String, String, String)>,
+    /// The principal that sent it.
+    pub(crate) by: String,
+}
+
+impl Told {
+    /// Takes a letter, or fails as it was told to. What is called `gone` is not there.
+    fn take(&self, letter: Letter) -> Result<(), ServiceError> {
+        let fails = |left: u32| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+            return Err(ServiceError::internal("planted"));
+        }
+        if letter.to.contains("gone") {
+            return Err(ServiceError::named("NoSuchThing", 400, "it is gone"));
+        }
+        self.letters.lock().expect("no panic").push(letter);
+        Ok(())
+    }
+}
+
+/// What a bucket notes what it is sent in.
+struct Teller(Arc<Told>);
+
+pub(crate) async fn send_message(
+    queues: Arc<Queues>,
+    context: Context,
+    input: SendMessageRequest,
+) -> Result<SendMessageResult, ServiceError> {
+    let attributes = input.message_attributes.unwrap_or_default().into_iter();
+    let attributes =
+        attributes.map(|(name, value)| (name, value.data_type, value.string_value.unwrap_or_default()));
+    queues.told.take(Letter {
+        to: input.queue_url,
+        body: input.message_body,
+        attributes: attributes.collect(),
+        by: context.caller.principal.to_string(),
+    })?;
+    Ok(SendMessageResult::default())
+}
+
+async fn put_object(
+    told: Arc<Teller>,
+    context: Context,
+    input: PutObjectRequest,
+) -> Result<PutObjectOutput, ServiceError> {
+    let body = input.body.expect("a body").collect(usize::MAX).await.expect("it is held whole");
+    told.0.take(Letter {
+        to: format!("{}/{}", input.bucket, input.key),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        attributes: Vec::new(),
+        by: context.caller.principal.to_string(),
+    })?;
+    Ok(PutObjectOutput::default())
 }
 
 /// A world with Lambda in it.
@@ -96,8 +193,13 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) store: Store,
     pub(crate) platform: Platform,
+    pub(crate) queues: Queues,
     /// The names of all operations.
     pub(crate) implemented: BTreeSet<&'static str>,
+    /// What queues and buckets were sent.
+    pub(crate) told: Arc<Told>,
+    /// What is left to be done.
+    pub(crate) outbox: Outbox,
     region: Region,
 }
 
@@ -158,23 +260,38 @@ pub(crate) fn world_with(
         let compute = Compute::with_driver(env.clone(), driver, limits);
         let config = LambdaConfig::new(directory, "http://127.0.0.1:4566");
         let (endpoints, logs) = (Arc::new(NoSockets), Arc::new(NoSockets));
-        let lambda = apus_service_lambda::service(
-            env.clone(),
-            store.clone(),
-            compute.clone(),
+        let lease_key = Keyspace::global("instance", "lease").key(("lanes",));
+        let lease = Lease::acquire(&store, lease_key).await.expect("a lease");
+        let outbox = Outbox::new(env.clone(), store.clone(), lease);
+        let lambda = apus_service_lambda::service(Foundation {
+            env: env.clone(),
+            store: store.clone(),
+            outbox: outbox.clone(),
+            compute: compute.clone(),
             endpoints,
             logs,
             config,
-        );
+        });
         let sts = Service::of(&apus_model_sts::SERVICE, Roles::default())
             .operation(Access::<AssumeRole>::free("sts:AssumeRole"), assume_role)
             .build();
         let lambda = lambda.expect("a directory for code");
         let implemented = lambda.implemented().into_iter().map(|(operation, _)| operation.name).collect();
-        let services = vec![lambda, sts];
+        let queues = Queues::new(&env);
+        let told = Arc::clone(&queues.told);
+        let s3 = Service::of(&apus_model_s3::SERVICE, Teller(Arc::clone(&told)))
+            .operation(
+                Access::<PutObject>::new("s3:PutObject", |input, _| {
+                    vec![Arn::unowned("s3", format!("{}/{}", input.bucket, input.key)).into()]
+                }),
+                put_object,
+            )
+            .build();
+        let services = vec![lambda, sts, queues.service(), s3];
         let platform = Platform::start(env.clone(), services, Vec::new(), authorizer);
+        platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
         let region = Region::default();
-        let world = World { env: env.clone(), store, platform, implemented, region };
+        let world = World { env: env.clone(), store, platform, queues, implemented, told, outbox, region };
         story(&world).await;
         compute.stop().await;
         world.platform.stop();

@@ -277,9 +277,18 @@ fn exec(spec: &SandboxSpec) -> String {
     let error = io::Error::last_os_error();
     let shown = program.to_string_lossy();
     match architecture::foreign(&shown).filter(|_| error.raw_os_error() == Some(libc::ENOEXEC)) {
-        Some(foreign) => format!("{shown} is built for {foreign}, and this host is {}", architecture::HOST),
-        None => format!("{shown}: {error}"),
+        Some(foreign) => format!(
+            "fork/exec {shown}: exec format error: it is built for {foreign}, and this host is {}",
+            architecture::HOST
+        ),
+        None => format!("fork/exec {shown}: {}", plain(&error)),
     }
+}
+
+/// The kernel's words, as AWS shows them: without its number, in small letters.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 /// Reaps whatever is orphaned in the sandbox until its program ends.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use apus_env::Env;
@@ -13,12 +12,12 @@ use rustix::net::SocketFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use super::cgroups::Groups;
-use super::message::{Hello, PACKET_BYTES_MAX, Report, Request, Signal};
+use super::cgroups::{Group, Groups};
+use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
 use super::output_pipe::OutputPipe;
 use super::watched::watched;
 use super::{NamespaceConfig, SPAWNER_ARGUMENT, packet};
-use crate::driver::{Exit, StartError};
+use crate::driver::StartError;
 
 /// The connection to one spawner.
 pub(super) struct Link {
@@ -39,16 +38,17 @@ struct Table {
 
 struct Living {
     slot: u32,
-    control: Arc<AsyncFd<OwnedFd>>,
     output: Arc<OutputPipe>,
     ended: watch::Sender<Option<Ended>>,
 }
 
-/// How it ended, and the most memory that it used.
+/// How it ended.
 #[derive(Clone, Debug)]
 pub(super) enum Ended {
+    /// It was never started, or could not be built.
     Refused(String),
-    Exit(Exit, Option<u64>),
+    /// Its first process has ended, and may have said how its program did.
+    Reaped { out_of_memory: bool, memory_peak_bytes: Option<u64> },
 }
 
 /// A place in the table.
@@ -107,11 +107,7 @@ impl Link {
     }
 
     /// Takes a slot for a sandbox that is about to be asked for.
-    pub(super) fn enter(
-        &self,
-        control: Arc<AsyncFd<OwnedFd>>,
-        output: Arc<OutputPipe>,
-    ) -> Result<Entry, StartError> {
+    pub(super) fn enter(&self, output: Arc<OutputPipe>) -> Result<Entry, StartError> {
         let (ended, ended_later) = watch::channel(None);
         let mut table = self.table();
         if self.is_gone() {
@@ -123,7 +119,7 @@ impl Link {
             .ok_or_else(|| StartError::Host("as many sandboxes run as may; raise the limit".into()))?;
         let id = table.next_id;
         table.next_id += 1;
-        table.living.insert(id, Living { slot, control, output, ended });
+        table.living.insert(id, Living { slot, output, ended });
         Ok(Entry { id, slot, ended: ended_later })
     }
 
@@ -145,6 +141,15 @@ impl Link {
         }
     }
 
+    /// Does something to the group of a sandbox that is on the books; nothing if it is not, as its slot may be another's.
+    pub(super) fn while_living(&self, id: u64, act: impl FnOnce(&Group) -> io::Result<()>) -> io::Result<()> {
+        let table = self.table();
+        match table.living.get(&id) {
+            Some(living) => act(&self.groups.slot(living.slot)),
+            None => Ok(()),
+        }
+    }
+
     /// Takes a sandbox off the books and frees its slot.
     pub(super) fn forget(&self, id: u64, ended: Ended) {
         let mut table = self.table();
@@ -160,29 +165,10 @@ impl Link {
         match report {
             Report::Refused { id, why } => self.forget(id, Ended::Refused(why)),
             Report::Reaped { id, out_of_memory, memory_peak_bytes } => {
-                let control = self.table().living.get(&id).map(|living| living.control.clone());
-                let Some(control) = control else { return };
-                let exit = if out_of_memory { Exit::OutOfMemory } else { last_words(control.get_ref()) };
-                self.forget(id, Ended::Exit(exit, memory_peak_bytes));
+                self.forget(id, Ended::Reaped { out_of_memory, memory_peak_bytes });
             }
         }
     }
-}
-
-/// What the sandbox's first process said of its program's end; nothing if it was killed itself.
-fn last_words(control: &OwnedFd) -> Exit {
-    let mut buffer = vec![0; PACKET_BYTES_MAX];
-    while let Ok(Some((signal, _))) = packet::receive::<Signal>(control, &mut buffer) {
-        if let Signal::Exited { wait_status } = signal {
-            let status = ExitStatus::from_raw(wait_status);
-            return match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Status(code),
-                (None, Some(signal)) => Exit::Signal(signal),
-                (None, None) => Exit::Killed,
-            };
-        }
-    }
-    Exit::Killed
 }
 
 /// Hears the spawner until it is gone.
@@ -203,6 +189,8 @@ async fn hear(link: Arc<Link>) {
     link.gone.send_replace(true);
     let left: Vec<u64> = link.table().living.keys().copied().collect();
     for id in left {
-        link.forget(id, Ended::Exit(Exit::Killed, None));
+        // Under the older layout what is frozen cannot end.
+        let _thawed = link.while_living(id, |group| group.set_frozen(false));
+        link.forget(id, Ended::Reaped { out_of_memory: false, memory_peak_bytes: None });
     }
 }

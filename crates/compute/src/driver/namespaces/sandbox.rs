@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -34,11 +36,13 @@ pub(super) async fn start(
     rustix::io::ioctl_fionbio(&control, true).map_err(|error| host(error.into()))?;
     let (pipe, their_pipe) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| host(error.into()))?;
-    let control = Arc::new(watched(control).map_err(host)?);
+    let control = watched(control).map_err(host)?;
     let output = OutputPipe::new(pipe, wiring.output).map_err(host)?;
 
-    let Entry { id, slot, ended } = link.enter(control.clone(), output.clone())?;
+    let Entry { id, slot, ended } = link.enter(output.clone())?;
     let sandbox = Arc::new(NamespaceSandbox {
+        control,
+        exit: OnceLock::new(),
         group: link.groups.slot(slot),
         memory_peak: OnceLock::new(),
         link: link.clone(),
@@ -57,7 +61,7 @@ pub(super) async fn start(
     }
     drop((their_control, their_pipe));
 
-    let outlets = sandbox.standing(&control).await?;
+    let outlets = sandbox.standing().await?;
     link.env.spawn("sandbox output", output.pump());
     let outlets = Outlets::sort(outlets)
         .ok_or_else(|| StartError::Host("the sandbox passed out too few descriptors".into()))?;
@@ -91,6 +95,9 @@ pub(super) async fn start(
 struct NamespaceSandbox {
     link: Arc<Link>,
     id: u64,
+    /// What its first process says: one reader at a time, first until it stands, then when it has ended.
+    control: AsyncFd<OwnedFd>,
+    exit: OnceLock<Exit>,
     group: Group,
     /// Asked after every invocation, so it stays open.
     memory_peak: OnceLock<Option<MemoryPeak>>,
@@ -104,22 +111,18 @@ struct NamespaceSandbox {
 
 impl NamespaceSandbox {
     fn set_frozen(&self, frozen: bool) {
-        // Its group's name may be another's once it has ended.
-        if self.ended.borrow().is_none()
-            && let Err(error) = self.group.set_frozen(frozen)
-        {
+        if let Err(error) = self.link.while_living(self.id, |group| group.set_frozen(frozen)) {
             tracing::warn!(frozen, "a sandbox could not be frozen or thawed: {error}");
         }
     }
 
     /// Waits until the sandbox has been built, and returns its listeners.
-    async fn standing(&self, control: &AsyncFd<OwnedFd>) -> Result<Vec<OwnedFd>, StartError> {
-        let mut buffer = vec![0; PACKET_BYTES_MAX];
-        let ended = self.ended.clone();
+    async fn standing(&self) -> Result<Vec<OwnedFd>, StartError> {
+        let mut ended = self.ended.clone();
         let first = async {
             loop {
-                let mut guard = control.readable().await?;
-                if let Ok(received) = guard.try_io(|socket| packet::receive::<Signal>(socket, &mut buffer)) {
+                let mut guard = self.control.readable().await?;
+                if let Ok(received) = guard.try_io(|socket| receive(socket.get_ref())) {
                     return received;
                 }
             }
@@ -127,7 +130,13 @@ impl NamespaceSandbox {
         let first = tokio::select! {
             biased;
             first = first => first,
-            why = refused(ended) => return Err(StartError::Host(why)),
+            ended = ended.wait_for(Option::is_some) => {
+                if let Ok(Some(Ended::Refused(why))) = ended.as_deref() {
+                    return Err(StartError::Host(why.clone()));
+                }
+                // Its words may lie there, though nobody was told of them yet.
+                receive(self.control.get_ref())
+            }
         };
         match first {
             Ok(Some((Signal::Ready, listeners))) => Ok(listeners),
@@ -139,14 +148,33 @@ impl NamespaceSandbox {
             Err(error) => Err(StartError::Host(error.to_string())),
         }
     }
+
+    /// How its program ended.
+    fn exit(&self, out_of_memory: bool) -> Exit {
+        *self.exit.get_or_init(|| {
+            while let Ok(Some((signal, _))) = receive(self.control.get_ref()) {
+                if let Signal::Exited { wait_status } = signal
+                    && !out_of_memory
+                {
+                    return exit(wait_status);
+                }
+            }
+            // It said nothing, so it was killed itself.
+            if out_of_memory { Exit::OutOfMemory } else { Exit::Killed }
+        })
+    }
 }
 
-/// Waits for the spawner's word that it did not start this one.
-async fn refused(mut ended: watch::Receiver<Option<Ended>>) -> String {
-    let why = ended.wait_for(Option::is_some).await.map(|ended| ended.clone());
-    match why {
-        Ok(Some(Ended::Refused(why))) => why,
-        _ => "the sandbox ended before it stood".into(),
+fn receive(control: &OwnedFd) -> io::Result<Option<(Signal, Vec<OwnedFd>)>> {
+    packet::receive::<Signal>(control, &mut vec![0; PACKET_BYTES_MAX])
+}
+
+fn exit(wait_status: i32) -> Exit {
+    let status = ExitStatus::from_raw(wait_status);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Status(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Killed,
     }
 }
 
@@ -186,7 +214,7 @@ impl Sandbox for NamespaceSandbox {
         let mut ended = self.ended.clone();
         Box::pin(async move {
             match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
-                Ok(Some(Ended::Exit(exit, _))) => exit,
+                Ok(Some(Ended::Reaped { out_of_memory, .. })) => self.exit(out_of_memory),
                 _ => Exit::Killed,
             }
         })
@@ -195,7 +223,7 @@ impl Sandbox for NamespaceSandbox {
     fn memory_peak_bytes(&self) -> Option<u64> {
         let peak = match &*self.ended.borrow() {
             // Its group's name may be another's by now.
-            Some(Ended::Exit(_, peak)) => *peak,
+            Some(Ended::Reaped { memory_peak_bytes, .. }) => *memory_peak_bytes,
             Some(Ended::Refused(_)) => None,
             None => self.memory_peak.get_or_init(|| self.group.memory_peak()).as_ref()?.bytes(),
         };

@@ -1,8 +1,6 @@
 //! The chain of signatures: each chunk's covers the one before, the first the request's.
 
-use sha2::{Digest, Sha256};
-
-use crate::sigv4::key::{hex, sha256_hex};
+use crate::sigv4::key::{Sha256, sha256_hex};
 use crate::sigv4::{Signature, Verified};
 
 /// Where the chain stands.
@@ -15,7 +13,7 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new(from: Verified) -> Self {
-        Self { previous: from.seed, from, data: Sha256::new() }
+        Self { previous: from.seed, from, data: Sha256::default() }
     }
 
     /// Takes the next bytes of the current chunk.
@@ -25,7 +23,7 @@ impl Chain {
 
     /// Ends the current chunk: its signature.
     pub(super) fn end_chunk(&mut self) -> Signature {
-        let hash = hex(&std::mem::take(&mut self.data).finalize());
+        let hash = std::mem::take(&mut self.data).finish_hex();
         self.link(&format!("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}", self.place(), sha256_hex(b"")), &hash)
     }
 
