@@ -112,7 +112,9 @@ pub(crate) struct Groups {
 struct Gathered {
     count: u64,
     sum: f64,
-    squares: f64,
+    /// The mean so far, and the sum of squared distances from it (Welford's way, which keeps its digits).
+    mean: f64,
+    spread: f64,
     min: Option<Value>,
     max: Option<Value>,
     different: BTreeSet<String>,
@@ -179,7 +181,9 @@ impl Gathered {
                 if let Some(number) = number {
                     self.count += 1;
                     self.sum += number;
-                    self.squares += number * number;
+                    let before = number - self.mean;
+                    self.mean += before / self.count as f64;
+                    self.spread += before * (number - self.mean);
                 }
             }
             Figure::Min => {
@@ -217,10 +221,7 @@ impl Gathered {
             Figure::CountDistinct => Value::Number(self.different.len() as f64),
             Figure::Sum => Value::of(self.sum),
             Figure::Avg => Value::of(self.sum / count),
-            Figure::Stddev => {
-                let mean = self.sum / count;
-                Value::of((self.squares / count - mean * mean).max(0.0).sqrt())
-            }
+            Figure::Stddev => Value::of((self.spread / count).sqrt()),
             Figure::Min => self.min.unwrap_or(Value::Absent),
             Figure::Max => self.max.unwrap_or(Value::Absent),
             Figure::Percentile(percent) => {

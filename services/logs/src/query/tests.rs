@@ -61,7 +61,9 @@ fn json_fields_are_found() {
     check("filter user.id > 7.5 or tags.1 = 'y' | display user.id", &lines, &["user.id=8", "user.id=7"]);
     check("filter ispresent(`odd-name`) | display `odd-name` + 1 as more", &lines, &["more=2"]);
     check("filter not ispresent(level) | display @message", &lines, &["@message=plain"]);
-    check("filter level != 'info' | display ms * 2 / 4 as half", &lines, &["half=10"]);
+    check("filter level != 'info' and ispresent(level) | display ms * 2 / 4 as half", &lines, &["half=10"]);
+    // A field that is not there is not the same as anything.
+    check("filter level != 'info' | display @message | limit 1", &lines, &["@message=plain"]);
     check("fields coalesce(user.name, 'nobody') as who | display who | limit 1", &lines, &["who=nobody"]);
     check(
         "filter ms >= 10 and ms < 20 | display concat(level, '-', user.name) as x",
