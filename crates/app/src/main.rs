@@ -4,6 +4,7 @@ mod cli;
 mod doctor;
 mod executions;
 mod inventory;
+mod logs;
 mod maintenance;
 mod public_url;
 mod remote;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Start(options) => start::run(options),
         Command::Doctor => Ok(doctor::run()),
         Command::Operations => inventory::run(),
+        Command::Logs(options) => logs::run(&options),
         Command::Executions(options) => executions::list(&options),
         Command::Replay(options) => executions::replay(&options),
         Command::Fsck(data) => maintenance::check(&data),

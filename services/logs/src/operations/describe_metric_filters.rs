@@ -32,18 +32,15 @@ pub(crate) async fn describe_metric_filters(
         return Err(Refusal::parameter("metricName and metricNamespace go together.").into());
     }
     let caller = &context.caller;
-    let groups = match &input.log_group_name {
-        Some(name) => {
-            let record = logs.group(&GroupId::of(caller, name)).await?;
-            vec![(name.clone(), record)]
-        }
-        None => {
-            let (account, region) = (caller.account, &caller.region);
-            let listed = logs.store.read(|tx| async move {
-                Ok::<_, Refusal>(store::list_groups(&tx, account, region, "", None, GROUPS_MAX).await?)
-            });
-            listed.await?
-        }
+    let groups = if let Some(name) = &input.log_group_name {
+        let record = logs.group(&GroupId::of(caller, name)).await?;
+        vec![(name.clone(), record)]
+    } else {
+        let (account, region) = (caller.account, &caller.region);
+        let listed = logs.store.read(|tx| async move {
+            Ok::<_, Refusal>(store::list_groups(&tx, account, region, "", None, GROUPS_MAX).await?)
+        });
+        listed.await?
     };
     // A page's token is the place that the page before it ended with: neither name has a colon.
     let after = input.next_token.as_deref().map(|token| token.split_once(':').ok_or_else(invalid_token));

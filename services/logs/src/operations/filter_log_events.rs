@@ -1,5 +1,6 @@
 //! `FilterLogEvents`: the events of a group that a pattern means, of all its streams in the order of their times.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -75,8 +76,8 @@ pub(crate) async fn filter_log_events(
         };
         let mut names = BTreeMap::new();
         for event in &page.events {
-            if !names.contains_key(&event.stream) {
-                names.insert(event.stream, group.stream_name(&tx, event.stream).await?);
+            if let Entry::Vacant(unknown) = names.entry(event.stream) {
+                unknown.insert(group.stream_name(&tx, event.stream).await?);
             }
         }
         let next = page.last.filter(|_| seen.stopped);

@@ -82,7 +82,7 @@ impl Command {
                 let limit = reader.word().parse().ok().filter(|limit| (1..=RESULT_ROWS_MAX).contains(limit));
                 Self::Limit(limit.ok_or_else(|| format!("limit is a number from 1 to {RESULT_ROWS_MAX}"))?)
             }
-            "parse" => Self::Parse(Parse::parse(reader)?),
+            "parse" => Self::Parse(Parse::read(reader)?),
             "dedup" => Self::Dedup(names(reader)?),
             "" => return Err(reader.unexpected("a command")),
             other => return Err(format!("the command {other} is not supported")),
@@ -142,7 +142,7 @@ impl Fields {
 }
 
 impl Parse {
-    fn parse(reader: &mut Reader<'_>) -> Result<Self, String> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
         let field = match reader.peek() {
             Some('"' | '\'' | '/') => "@message".to_owned(),
             _ => reader.name()?,

@@ -180,9 +180,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<String, String> {
-        let quote = match self.peek() {
-            Some(quote @ ('"' | '\'')) => quote,
-            _ => return Err(self.unexpected("a text in quotation marks")),
+        let Some(quote @ ('"' | '\'')) = self.peek() else {
+            return Err(self.unexpected("a text in quotation marks"));
         };
         let raw = self.between(quote)?;
         let mut text = String::with_capacity(raw.len());

@@ -69,11 +69,7 @@ impl<'q> Run<'q> {
     pub(crate) fn take(&mut self, mut row: Row) -> Result<bool, TooMuch> {
         for command in &self.query.commands[..self.barrier] {
             match command {
-                Command::Filter(test) => {
-                    if !test.evaluate(&row).is_true() {
-                        return Ok(false);
-                    }
-                }
+                Command::Filter(test) if !test.evaluate(&row).is_true() => return Ok(false),
                 Command::Parse(parse) => parse.apply(&mut row),
                 Command::Fields(fields) => fields.apply(&mut row, false),
                 Command::Display(fields) => fields.apply(&mut row, true),

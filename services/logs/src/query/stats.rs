@@ -104,8 +104,14 @@ fn figure(reader: &mut Reader<'_>) -> Result<(Figure, Option<Expression>), Strin
 pub(crate) struct Groups {
     stats: Stats,
     /// By what they show; the values themselves are kept for the result, with the order in which they came.
-    groups: BTreeMap<Vec<Option<String>>, (usize, Vec<Value>, Vec<Gathered>)>,
+    kept: BTreeMap<Vec<Option<String>>, GroupOfRows>,
     values: usize,
+}
+
+struct GroupOfRows {
+    order: usize,
+    by: Vec<Value>,
+    figures: Vec<Gathered>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -125,18 +131,19 @@ struct Gathered {
 
 impl Groups {
     pub(super) fn new(stats: &Stats) -> Self {
-        Self { stats: stats.clone(), groups: BTreeMap::new(), values: 0 }
+        Self { stats: stats.clone(), kept: BTreeMap::new(), values: 0 }
     }
 
     pub(super) fn take(&mut self, row: &Row) -> Result<(), TooMuch> {
         let by: Vec<Value> = self.stats.by.iter().map(|(_, expression)| expression.evaluate(row)).collect();
         let key: Vec<_> = by.iter().map(Value::shown).collect();
-        let count = self.groups.len();
-        if count >= ROWS_MAX && !self.groups.contains_key(&key) {
+        let count = self.kept.len();
+        if count >= ROWS_MAX && !self.kept.contains_key(&key) {
             return Err(TooMuch);
         }
-        let fresh = || (count, by, vec![Gathered::default(); self.stats.figures.len()]);
-        let (_, _, gathered) = self.groups.entry(key).or_insert_with(fresh);
+        let figures = || vec![Gathered::default(); self.stats.figures.len()];
+        let fresh = || GroupOfRows { order: count, by, figures: figures() };
+        let gathered = &mut self.kept.entry(key).or_insert_with(fresh).figures;
         for ((_, figure, of), own) in self.stats.figures.iter().zip(gathered) {
             let value = match of {
                 None => Value::Number(1.0),
@@ -150,14 +157,15 @@ impl Groups {
     pub(super) fn rows(self) -> Vec<Row> {
         let stats = &self.stats;
         // No rows are still one figure of them all.
-        let mut groups: Vec<_> = self.groups.into_values().collect();
+        let mut groups: Vec<_> = self.kept.into_values().collect();
         if groups.is_empty() && stats.by.is_empty() {
-            groups.push((0, Vec::new(), vec![Gathered::default(); stats.figures.len()]));
+            let figures = vec![Gathered::default(); stats.figures.len()];
+            groups.push(GroupOfRows { order: 0, by: Vec::new(), figures });
         }
-        groups.sort_by_key(|(order, _, _)| *order);
-        let row = |(_, by, gathered): (usize, Vec<Value>, Vec<Gathered>)| {
+        groups.sort_by_key(|group| group.order);
+        let row = |GroupOfRows { by, figures, .. }| {
             let keys = stats.by.iter().zip(by).map(|((name, _), value)| (name.clone(), value));
-            let figures = stats.figures.iter().zip(gathered);
+            let figures = stats.figures.iter().zip(figures);
             let figures = figures.map(|((name, figure, _), own)| (name.clone(), own.value(*figure)));
             Row::group(keys.chain(figures).collect())
         };

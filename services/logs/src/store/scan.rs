@@ -134,7 +134,7 @@ fn events_of(block: Block, bounds: Bounds) -> impl Iterator<Item = (Position, St
     events.into_iter().enumerate().filter_map(move |(at, event)| {
         let position = Position { time_ms: event.0, block: number, index: at as u32 };
         let within = bounds.after < position && position < bounds.before;
-        within.then(|| (position, StoredEvent { position, stream, ingested_at_ms, message: event.1 }))
+        within.then_some((position, StoredEvent { position, stream, ingested_at_ms, message: event.1 }))
     })
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-use super::News;
+use super::{Followings, News};
 use crate::Logs;
 use crate::errors::Refusal;
 use crate::pattern::Pattern;
@@ -44,7 +44,7 @@ pub(crate) struct Followed {
 pub(crate) struct Session {
     env: Env,
     followed: Followed,
-    news: mpsc::Receiver<News>,
+    followings: Followings,
     client: mpsc::Sender<Bytes>,
 }
 
@@ -52,7 +52,7 @@ impl Session {
     /// Follows from now on: what the client reads.
     pub(crate) fn begin(logs: &Logs, followed: Followed, request_id: String) -> Result<Body, Refusal> {
         let numbers: Vec<_> = followed.groups.iter().map(|(number, _)| *number).collect();
-        let news = logs
+        let followings = logs
             .hub
             .follow(&numbers)
             .ok_or_else(|| Refusal::Limit("Too many live tails of this log group.".into()))?;
@@ -67,7 +67,7 @@ impl Session {
         };
         let first = client.try_send(Message::event("sessionStart", start).encode());
         assert!(first.is_ok(), "a new channel takes a message");
-        let session = Self { env: logs.env.clone(), followed, news, client };
+        let session = Self { env: logs.env.clone(), followed, followings, client };
         // The task ends when its client does.
         let _detached = logs.env.spawn("live tail", session.run());
         Ok(Body::streaming(Box::pin(Frames(receiver)), None))
@@ -95,7 +95,7 @@ impl Session {
                 biased;
                 () = self.client.closed() => return None,
                 () = &mut due => break,
-                news = self.news.recv() => {
+                news = self.followings.news.recv() => {
                     let news = news?;
                     for event in self.followed.wanted(&news) {
                         bytes += event.message.as_ref().map_or(0, String::len);
@@ -108,6 +108,7 @@ impl Session {
                 }
             }
         }
+        sampled |= self.followings.take_missed();
         Some(LiveTailSessionUpdate {
             session_metadata: Some(LiveTailSessionMetadata { sampled: Some(sampled) }),
             session_results: Some(events),
