@@ -28,6 +28,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apus-service-iam", &["apus-policy", SERVICE]),
     // The pieces of streamed responses are framed as they come.
     ("apus-service-lambda", &["apus-compute", "apus-patterns", "apus-wire", SERVICE]),
+    // Events of its live tail are framed as they are made.
+    ("apus-service-logs", &["apus-wire", SERVICE]),
     ("apus-service-sns", &["apus-patterns", "apus-policy", SERVICE]),
     ("apus-service-sqs", &["apus-policy", SERVICE]),
     ("apus-service-sts", &["apus-policy", SERVICE]),

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use apus_compute::{EgressRule, Level};
 use apus_service_iam::Mode;
+use apus_time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::public_url::PublicUrl;
@@ -35,6 +38,8 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// Show the execution environments of functions
     Ps(Ps),
+    /// Show what a function logged, or what is in a log group
+    Logs(Logs),
     /// Show what functions did, the newest first
     Executions(Executions),
     /// Send the event of an earlier invocation once more
@@ -217,6 +222,27 @@ pub(crate) struct Invoke {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A function's name, or a log group's
+    #[arg(value_name = "FUNCTION-OR-GROUP")]
+    pub(crate) name: String,
+    /// Go on with what comes, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin so long ago, such as 30s, 10m, 2h, 3d or 1w, or at a time such as 2026-11-21T10:32:00Z
+    #[arg(long, value_name = "WHEN", default_value = "10m")]
+    pub(crate) since: Since,
+    /// Only what a filter pattern of CloudWatch Logs matches, such as ERROR or `{ $.level = "error" }`
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) filter: Option<String>,
+    /// An event in each line, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Ps {
     /// Those of one function only, by its name
     #[arg(long, value_name = "NAME")]
@@ -232,6 +258,36 @@ pub(crate) struct Ps {
 pub(crate) struct Completion {
     /// The shell; `apus completion bash > ~/.local/share/bash-completion/completions/apus`
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// When to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// Then.
+    At(Timestamp),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+        let unit_secs = match &text[digits.len()..] {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3_600),
+            "d" => Some(86_400),
+            "w" => Some(7 * 86_400),
+            _ => None,
+        };
+        let ago = unit_secs.and_then(|unit| {
+            Some(Self::Ago(Duration::from_secs(u64::from(digits.parse::<u32>().ok()?) * unit)))
+        });
+        let at = || Timestamp::parse_iso8601(text).ok().map(Self::At);
+        ago.or_else(at).ok_or_else(|| format!("`{text}` is no time such as 10m, 2h or 2026-11-21T10:32:00Z"))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use apus_authority::ServerConfig;
 use apus_compute::InsideListeners;
 use apus_env::Env;
 use apus_gateway::{Gateway, Listener};
-use apus_service_lambda::{EndpointServer, LogSink};
+use apus_service_lambda::EndpointServer;
 use apus_service_sts::{EnvironmentCredentials, SessionCredentials};
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::wiring::InsideTls;
 
@@ -63,14 +63,5 @@ impl EndpointServer for SandboxEndpoint {
         if let Some(tls) = tls {
             serve(sandbox.secure, Some(Arc::clone(&tls.config)));
         }
-    }
-}
-
-/// Functions' lines into the instance's own log, until there is a place where users read them.
-pub(crate) struct TraceLogs;
-
-impl LogSink for TraceLogs {
-    fn line(&self, group: &str, stream: &str, request_id: Option<&str>, line: &str) {
-        debug!(group, stream, request_id, "{line}");
     }
 }

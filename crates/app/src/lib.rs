@@ -3,6 +3,7 @@
 //! The binary lays the command line on top; the simulator boots the same wiring on another environment.
 
 mod endpoint;
+mod function_logs;
 mod http_endpoints;
 mod letters;
 pub mod sweep;

@@ -5,6 +5,7 @@ mod doctor;
 mod executions;
 mod functions;
 mod inventory;
+mod logs;
 mod maintenance;
 mod public_url;
 mod remote;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             clap_complete::generate(options.shell, &mut Cli::command(), "apus", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Logs(options) => logs::run(&options),
         Command::Executions(options) => executions::list(&options),
         Command::Replay(options) => executions::replay(&options),
         Command::Fsck(data) => maintenance::check(&data),

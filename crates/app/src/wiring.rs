@@ -13,7 +13,8 @@ use apus_service_lambda::LambdaConfig;
 use apus_service_sts::{DevelopmentCredentials, InstanceKey, SessionCredentials};
 use apus_store::{Key, Keyspace, Store, StoreError};
 
-use crate::endpoint::{Inside, SandboxEndpoint, TraceLogs};
+use crate::endpoint::{Inside, SandboxEndpoint};
+use crate::function_logs::FunctionLogs;
 use crate::http_endpoints::HttpEndpoints;
 use crate::letters::LetterDir;
 
@@ -63,6 +64,7 @@ pub struct Instance {
     pub outbox: Outbox,
     compute: Compute,
     store: Store,
+    function_logs: Arc<FunctionLogs>,
 }
 
 /// Wires an instance and starts it.
@@ -78,7 +80,8 @@ pub async fn start_under(
     let Owned { lease, key, endpoint } = own(&foundation).await?;
     let lease = hold(lease);
     let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
-    let services = services(&foundation, &lease, &outbox, &key, &endpoint)?;
+    let function_logs = Arc::new(FunctionLogs::new(foundation.env.clone()));
+    let services = services(&foundation, &lease, &outbox, &key, &endpoint, &function_logs)?;
     let Foundation { env, store, compute, iam, base_url, inside_tls, root_secret, .. } = foundation;
     let fronts: Vec<Arc<dyn HttpFront>> = vec![Arc::new(Health { version: env!("CARGO_PKG_VERSION") })];
     let authorizer = apus_service_iam::authorizer(store.clone(), iam);
@@ -86,6 +89,7 @@ pub async fn start_under(
     platform.spawn_worker("outbox", outbox.clone().dispatch(platform.clone()));
     let gateway = Arc::new(Gateway::new(platform.clone()));
     let sessions = SessionCredentials::new(&key, env);
+    platform.spawn_worker("function logs", function_logs.write(platform.clone(), sessions.clone()));
     endpoint.open(Inside {
         gateway: Arc::clone(&gateway),
         sessions: sessions.clone(),
@@ -93,7 +97,7 @@ pub async fn start_under(
         tls: inside_tls,
     });
     let development = Arc::new(DevelopmentCredentials::new(sessions.clone(), root_secret));
-    Ok(Instance { gateway, platform, development, sessions, outbox, compute, store })
+    Ok(Instance { gateway, platform, development, sessions, outbox, compute, store, function_logs })
 }
 
 impl Instance {
@@ -101,6 +105,7 @@ impl Instance {
     pub async fn stop(self) {
         self.platform.stop();
         self.compute.stop().await;
+        self.function_logs.flush(&self.platform, &self.sessions).await;
         self.store.close().await;
     }
 }
@@ -109,7 +114,8 @@ impl Instance {
 pub async fn inventory(foundation: &Foundation) -> Result<Vec<Service>, StartError> {
     let Owned { lease, key, endpoint } = own(foundation).await?;
     let outbox = Outbox::new(foundation.env.clone(), foundation.store.clone(), lease.clone());
-    services(foundation, &lease, &outbox, &key, &endpoint)
+    let function_logs = Arc::new(FunctionLogs::new(foundation.env.clone()));
+    services(foundation, &lease, &outbox, &key, &endpoint, &function_logs)
 }
 
 /// Every service, with what it stands on.
@@ -119,6 +125,7 @@ fn services(
     outbox: &Outbox,
     key: &InstanceKey,
     endpoint: &Arc<SandboxEndpoint>,
+    function_logs: &Arc<FunctionLogs>,
 ) -> Result<Vec<Service>, StartError> {
     let (env, store) = (&on.env, &on.store);
     let lambda = apus_service_lambda::service(apus_service_lambda::Foundation {
@@ -127,7 +134,7 @@ fn services(
         outbox: outbox.clone(),
         compute: on.compute.clone(),
         endpoints: Arc::clone(endpoint) as Arc<_>,
-        logs: Arc::new(TraceLogs),
+        logs: Arc::clone(function_logs) as Arc<_>,
         config: on.lambda.clone(),
     });
     let sns = apus_service_sns::service(apus_service_sns::Foundation {
@@ -142,6 +149,7 @@ fn services(
     Ok(vec![
         apus_service_iam::service(env.clone(), store.clone()),
         lambda.map_err(|error| StartError(format!("{}: {error}", on.lambda.code_dir.display())))?,
+        apus_service_logs::service(env.clone(), store.clone(), lease.clone(), outbox.clone()),
         apus_service_s3::service(store.clone()),
         sns,
         apus_service_sqs::service(env.clone(), store.clone(), lease.clone()),

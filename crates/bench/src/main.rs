@@ -94,7 +94,7 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
             Benchmark::Restart => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
             _ => BENCHMARK_MAX,
         };
-        match env.timeout(limit, rows::run(benchmark, env, options, &scratch)).await {
+        match env.timeout(limit, Box::pin(rows::run(benchmark, env, options, &scratch))).await {
             Ok(Ok(rows)) => table.extend(rows),
             Ok(Err(problem)) => table.extend([Row::failed(benchmark.name(), &problem)]),
             Err(_) => table.extend([Row::failed(benchmark.name(), &format!("not done after {limit:?}"))]),

@@ -9,7 +9,7 @@ use apus_env::Env;
 use crate::Lambda;
 use crate::code::cache::UnpackedCode;
 use crate::function_name::FunctionId;
-use crate::ports::{EndpointServer, LogSink};
+use crate::ports::{EndpointServer, LogSink, LogSource};
 use crate::role_sessions::RoleSession;
 use crate::store::find::Found;
 
@@ -50,6 +50,7 @@ pub(crate) fn spec(
         log_group: record.log_group.clone(),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
+            id: id.clone(),
             log_group: record.log_group.clone(),
             version: version.clone(),
             session,
@@ -64,6 +65,7 @@ pub(crate) fn spec(
 /// Lives as long as the environments do.
 struct Ports {
     env: Env,
+    id: FunctionId,
     log_group: String,
     version: String,
     session: Arc<RoleSession>,
@@ -87,26 +89,16 @@ impl EnvironmentPorts for Ports {
     }
 
     fn log(&self, log_stream: &str) -> Arc<dyn LineSink> {
-        Arc::new(Log {
+        self.logs.open(LogSource {
+            account: self.id.account,
+            region: self.id.region.clone(),
             group: self.log_group.clone(),
             stream: log_stream.to_owned(),
-            sink: Arc::clone(&self.logs),
+            credentials: self.session.credentials.clone(),
         })
     }
 
     fn serve_endpoint(&self, inside: InsideListeners) {
         self.endpoints.serve(inside, &self.session.credentials.access_key_id);
-    }
-}
-
-struct Log {
-    group: String,
-    stream: String,
-    sink: Arc<dyn LogSink>,
-}
-
-impl LineSink for Log {
-    fn line(&self, request_id: Option<&str>, line: &str) {
-        self.sink.line(&self.group, &self.stream, request_id, line);
     }
 }

@@ -49,7 +49,7 @@ use apus_model_lambda::SERVICE;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
 
-pub use crate::ports::{EndpointServer, LogSink};
+pub use crate::ports::{EndpointServer, LogSink, LogSource};
 
 use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;

@@ -1,6 +1,9 @@
 //! What the wiring provides to functions' environments.
 
-use apus_compute::InsideListeners;
+use std::sync::Arc;
+
+use apus_compute::{Credentials, InsideListeners, LineSink};
+use apus_kernel::{AccountId, Region};
 
 /// Serves the platform's endpoint inside a sandbox.
 pub trait EndpointServer: Send + Sync + 'static {
@@ -11,6 +14,21 @@ pub trait EndpointServer: Send + Sync + 'static {
 
 /// Takes what functions log.
 pub trait LogSink: Send + Sync + 'static {
-    /// One line without its end. `request_id` is the invocation's, where one was under way.
-    fn line(&self, group: &str, stream: &str, request_id: Option<&str>, line: &str);
+    /// Where the lines of a new environment go. A line must cost the function no wait: the sink only takes it.
+    fn open(&self, source: LogSource) -> Arc<dyn LineSink>;
+}
+
+/// An environment whose lines are to be kept.
+#[derive(Clone, Debug)]
+pub struct LogSource {
+    /// Whose function.
+    pub account: AccountId,
+    /// Where the function is.
+    pub region: Region,
+    /// The group that its configuration names.
+    pub group: String,
+    /// The environment's own stream.
+    pub stream: String,
+    /// The session of the function's role: lines are written with its permissions.
+    pub credentials: Credentials,
 }

@@ -66,6 +66,7 @@ impl Service {
 pub(crate) const SERVICES: &[Service] = &[
     Service::new("iam", "iam/2010-05-08"),
     Service::new("lambda", "lambda/2015-03-31"),
+    Service::new("logs", "logs/2014-03-28"),
     Service {
         xml_namespace: Some("http://s3.amazonaws.com/doc/2006-03-01/"),
         response_roots: S3_RESPONSE_ROOTS,

@@ -237,12 +237,17 @@ static SQS_JSON: &[Entry] = &[
     row(Common::Throttled, "RequestThrottled", 400, RATE),
 ];
 
+/// CloudWatch Logs says of a broken constraint what it says of any other parameter.
+static LOGS: &[Entry] =
+    &[row(Common::Validation, "InvalidParameterException", 400, "The request is not valid.")];
+
 static DYNAMODB: &[Entry] = &[row(Common::Internal, "InternalServerError", 500, INTERNAL)];
 
 /// A service's own words, before its family's.
 static OVERRIDES: &[(&str, Family, &[Entry])] = &[
     ("dynamodb", Family::Json, DYNAMODB),
     ("lambda", Family::RestJson, LAMBDA),
+    ("logs", Family::Json, LOGS),
     ("s3", Family::RestXml, S3),
     ("sqs", Family::Json, SQS_JSON),
     ("sqs", Family::Query, SQS_QUERY),
@@ -284,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_status_says_whose_fault_it_is_but_for_the_two_that_aws_answers_otherwise() {
-        for table in [JSON, REST_JSON, QUERY, S3, LAMBDA, SQS_JSON, SQS_QUERY, DYNAMODB] {
+        for table in [JSON, REST_JSON, QUERY, S3, LAMBDA, SQS_JSON, SQS_QUERY, LOGS, DYNAMODB] {
             for entry in table {
                 let slow_down = entry.code == "SlowDown" || entry.common == Common::NotSupported;
                 assert_eq!(

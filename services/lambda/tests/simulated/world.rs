@@ -9,7 +9,7 @@ use std::time::Duration;
 use apus_compute::driver::SandboxSpec;
 use apus_compute::driver::fake::{FakeDriver, FakeReply};
 use apus_compute::exchange::Invocation;
-use apus_compute::{Compute, InsideListeners, PoolLimits};
+use apus_compute::{Compute, InsideListeners, LineSink, PoolLimits};
 use apus_env::Env;
 use apus_env::sim::Simulator;
 use apus_kernel::{
@@ -23,7 +23,7 @@ use apus_model_s3::{PutObject, PutObjectOutput, PutObjectRequest};
 use apus_model_sqs::{SendMessageRequest, SendMessageResult};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
-use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink};
+use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink, LogSource};
 use apus_store::{Keyspace, Store};
 use bytes::Bytes;
 
@@ -74,7 +74,13 @@ impl EndpointServer for NoSockets {
 }
 
 impl LogSink for NoSockets {
-    fn line(&self, _: &str, _: &str, _: Option<&str>, _: &str) {}
+    fn open(&self, _: LogSource) -> Arc<dyn LineSink> {
+        Arc::new(Self)
+    }
+}
+
+impl LineSink for NoSockets {
+    fn line(&self, _: Option<&str>, _: &str) {}
 }
 
 /// Gives out numbered sessions of every role but `role/nobody`.
