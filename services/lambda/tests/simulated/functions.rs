@@ -289,7 +289,7 @@ fn what_apus_lacks_is_refused_by_name() {
     let base = || function("hello");
     let some = |text: &str| Some(text.to_owned());
     let cases = vec![
-        (CreateFunctionRequest { runtime: Some(Runtime::from("java21")), ..base() }, "the runtime java21"),
+        (CreateFunctionRequest { runtime: Some(Runtime::from("ruby3.3")), ..base() }, "the runtime ruby3.3"),
         (CreateFunctionRequest { package_type: Some(PackageType::Image), ..base() }, "PackageType Image"),
         (CreateFunctionRequest { kms_key_arn: some("arn:aws:kms:x"), ..base() }, "KMSKeyArn"),
         (
