@@ -231,7 +231,7 @@ def test_calls_beyond_what_stands_are_served_on_demand(aws, create, name):
     found, lock = [], threading.Lock()
 
     def call():
-        said = says(aws, name, {"sleep": 2}, Qualifier="live")
+        said = says(aws, name, {"sleep": 5}, Qualifier="live")
         with lock:
             found.append(said)
 
