@@ -174,6 +174,8 @@ impl Teller<'_> {
             };
             let payload: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
             match message.header(":event-type").or(message.header(":exception-type")).unwrap_or_default() {
+                // What every stream of events begins with.
+                "initial-response" => {}
                 "sessionStart" => self.tell_past(group, from_ms)?,
                 "sessionUpdate" => {
                     for event in payload["sessionResults"].as_array().into_iter().flatten() {

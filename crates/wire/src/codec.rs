@@ -116,8 +116,16 @@ pub fn encode(
     output: &Fields,
     request_id: &str,
 ) -> Result<Response, ServiceError> {
-    let is_rest = matches!(protocol, Protocol::RestJson | Protocol::RestXml);
-    if !is_rest && output.iter().any(|(_, value)| matches!(value, Value::Stream(_))) {
+    let holds = |kind| match protocol {
+        Protocol::RestJson | Protocol::RestXml => true,
+        // Events follow one another in a framing of their own; mere bytes have no place beside JSON.
+        Protocol::AwsJson10 | Protocol::AwsJson11 => {
+            matches!(kind, Kind::Structure { eventstream: true, .. })
+        }
+        Protocol::Query | Protocol::RpcV2Cbor => false,
+    };
+    let kind = |at: usize| operation.output.members()[at].shape.kind;
+    if output.iter().any(|(at, value)| matches!(value, Value::Stream(_)) && !holds(kind(at))) {
         return Err(ServiceError::internal(format!("{} flows, {protocol:?} does not", operation.name)));
     }
     let mut response = match protocol {

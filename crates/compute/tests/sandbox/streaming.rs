@@ -205,9 +205,11 @@ def handler(event, context):
     s = begin(context, event.get("mode", "streaming"))
     if "mode" not in event:
         piece(s, b"first")
+        # What the runtime says by itself afterwards must not come first.
+        gate()
     return eval(event["then"])
 "#;
-    let (function, _) = raw(&rig, "broken", handler);
+    let (function, ports) = raw(&rig, "broken", handler);
     let function = function.with(|spec| spec.timeout = std::time::Duration::from_secs(2));
     let late = "end(s, 'Lambda-Runtime-Function-Error-Type: Late\\r\\nLambda-Runtime-Function-Error-Body: eyJtaWR3YXkiOiB0cnVlfQ==\\r\\n')";
     let cases = [
@@ -219,8 +221,12 @@ def handler(event, context):
         ("globals().update(kept=s)", "Runtime.ExitError", "exit status 1"),
     ];
     for (then, expected, message) in cases {
-        let (read, outcome) = stream(&rig, &function, &json!({ "then": then }).to_string()).rest().await;
-        assert_eq!((&*read, error_type(&outcome)), (&b"first"[..], Some(expected)), "{then}");
+        let mut streamed = stream(&rig, &function, &json!({ "then": then }).to_string());
+        streamed.begin("text/plain").await;
+        assert_eq!(streamed.read(5).await, b"first");
+        open(&ports).await;
+        let (read, outcome) = streamed.rest().await;
+        assert_eq!((&*read, error_type(&outcome)), (&b""[..], Some(expected)), "{then}");
         assert!(text(&outcome).contains(message), "{}", text(&outcome));
         let report = outcome.log.lines().last().unwrap_or_default();
         assert!(report.starts_with("REPORT "), "{}", outcome.log);
