@@ -393,11 +393,14 @@ def test_a_functions_lines_are_in_its_group(aws, logs, writer, name):
 
 
 def test_a_role_that_may_not_write_has_no_logs_and_the_instance_says_so(launch, name, tmp_path):
-    instance = launch()
+    instance = launch(tmp_path / "data")
     iam = instance.client("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    client = function(instance, role, name)
-    client.invoke(FunctionName=name, Payload=b"{}")
+    function(instance, role, name).invoke(FunctionName=name, Payload=b"{}")
+    # The end writes whatever waits to be written, so that it is refused.
+    instance.stop()
+    instance = launch(tmp_path / "data")
+    iam, client = instance.client("iam"), instance.client("lambda")
     iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=json.dumps(WRITES))
     logs = instance.client("logs")
 
