@@ -119,7 +119,17 @@ impl Api {
 
     /// Makes a queue; its URL.
     pub(crate) async fn create_queue(&self, name: &str) -> Result<String, String> {
-        let request = self.sqs("CreateQueue", &serde_json::json!({ "QueueName": name }))?;
+        self.create_queue_with(name, &serde_json::json!({})).await
+    }
+
+    /// Creates a queue with these attributes and returns its URL.
+    pub(crate) async fn create_queue_with(
+        &self,
+        name: &str,
+        attributes: &serde_json::Value,
+    ) -> Result<String, String> {
+        let request =
+            self.sqs("CreateQueue", &serde_json::json!({ "QueueName": name, "Attributes": attributes }))?;
         let answer = self.connect().await?.exchange(&request).await?.json()?;
         answer["QueueUrl"].as_str().map(str::to_owned).ok_or_else(|| format!("no queue's URL in {answer}"))
     }

@@ -87,7 +87,8 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     async fn new(env: &'a Env, api: &'a Api) -> Result<Self, String> {
-        let queue = api.create_queue(NAME).await?;
+        // As long as the function may take, at least.
+        let queue = api.create_queue_with(NAME, &json!({ "VisibilityTimeout": "120" })).await?;
         let path = format!("/2015-03-31/functions/{NAME}/invocations");
         let request = lambda(api, "POST", &path, &json!({}))?;
         let mut side = Self { env, api, connection: api.connect().await?, queue, request };
