@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apus_time::Timestamp;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::canonical::SIGNATURE_PARAMETER;
 use super::scope::TERMINATOR;
-use super::{ALGORITHM, AuthError, ExpiresProblem, RequestParts, Scope, parameters};
-
-/// More names in `SignedHeaders` than a request has headers.
-const MAX_SIGNED_HEADERS: usize = 256;
+use super::{ALGORITHM, AuthError, ExpiresProblem, RequestParts, Scope, SignedHeaders, parameters};
 
 /// What a signed request says of its signature. Nothing of it is proved before [`Claim::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +23,7 @@ pub struct Claim {
     /// When it says to have been signed.
     pub requested: Timestamp,
     /// The signed headers, small and sorted.
-    pub signed_headers: Vec<String>,
+    pub signed_headers: SignedHeaders,
     /// Where the signature stands.
     pub form: Form,
     pub(super) signature: String,
@@ -116,7 +113,7 @@ impl Claim {
             scope,
             session_token: one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
             requested: parse_date(date, false)?,
-            signed_headers: parse_signed_headers(signed_headers),
+            signed_headers: SignedHeaders::parse(signed_headers),
             form: Form::Header,
             signature: signature.to_owned(),
         })
@@ -145,7 +142,7 @@ impl Claim {
             scope,
             session_token,
             requested: parse_date(get("X-Amz-Date"), true)?,
-            signed_headers: parse_signed_headers(get("X-Amz-SignedHeaders")),
+            signed_headers: SignedHeaders::parse(get("X-Amz-SignedHeaders")),
             form: Form::Presigned(expires),
             signature: get(SIGNATURE_PARAMETER).to_owned(),
         })
@@ -157,10 +154,11 @@ pub(super) fn one_header<'h>(
     headers: &'h HeaderMap,
     name: &'static str,
 ) -> Result<Option<Cow<'h, str>>, AuthError> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().map(|value| match String::from_utf8_lossy(value.as_bytes()) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    let name_read = HeaderName::from_static(name);
+    let mut values = headers.get_all(&name_read).iter();
+    let value = values.next().map(|value| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text.trim()),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(value.as_bytes()).trim().to_owned()),
     });
     if values.next().is_some() { Err(AuthError::Repeated { name }) } else { Ok(value) }
 }
@@ -222,12 +220,4 @@ fn parse_expires(text: &str) -> Result<Duration, AuthError> {
         Ok(seconds) => return Ok(Duration::from_secs(seconds as u64)),
     };
     Err(AuthError::MalformedExpires(problem))
-}
-
-fn parse_signed_headers(list: &str) -> Vec<String> {
-    let names = list.split(';').map(str::trim).filter(|name| !name.is_empty());
-    let mut names: Vec<String> = names.take(MAX_SIGNED_HEADERS).map(str::to_ascii_lowercase).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
