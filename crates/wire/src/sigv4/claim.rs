@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apus_time::Timestamp;
+use http::header::{AUTHORIZATION, DATE};
 use http::{HeaderMap, HeaderName};
 
 use super::canonical::SIGNATURE_PARAMETER;
 use super::scope::TERMINATOR;
 use super::{ALGORITHM, AuthError, ExpiresProblem, RequestParts, Scope, SignedHeaders, parameters};
+use crate::split::{cut, split};
+
+static AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// What a signed request says of its signature. Nothing of it is proved before [`Claim::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub enum Form {
 impl Claim {
     /// Reads the claim of a request; nothing of an anonymous one.
     pub fn parse(parts: &RequestParts<'_>) -> Result<Option<Self>, AuthError> {
-        let authorization = one_header(parts.headers, "authorization")?;
+        let authorization = one_header(parts.headers, &AUTHORIZATION)?;
         let query = auth_parameters(parts.query)?;
         let presigned = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE_PARAMETER]
             .iter()
@@ -75,8 +80,8 @@ impl Claim {
             });
         }
         let (mut credential, mut signature, mut signed_headers) = (None, None, None);
-        for part in rest.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let Some((name, value)) = part.split_once('=') else {
+        for part in split(rest, b',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, Some(value)) = cut(part, b'=') else {
                 return Err(AuthError::MalformedPart { part: part.to_owned() });
             };
             let (slot, name) = match name.trim() {
@@ -89,9 +94,9 @@ impl Claim {
                 return Err(AuthError::Repeated { name });
             }
         }
-        let date = match one_header(headers, "x-amz-date")? {
+        let date = match one_header(headers, &AMZ_DATE)? {
             Some(date) => Some(date),
-            None => one_header(headers, "date")?,
+            None => one_header(headers, &DATE)?,
         };
         let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
             (credential, signature, signed_headers, &date)
@@ -111,7 +116,7 @@ impl Claim {
         Ok(Self {
             access_key,
             scope,
-            session_token: one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
+            session_token: one_header(headers, &SECURITY_TOKEN)?.map(Cow::into_owned),
             requested: parse_date(date, false)?,
             signed_headers: SignedHeaders::parse(signed_headers),
             form: Form::Header,
@@ -135,7 +140,7 @@ impl Claim {
         let expires = query.get("X-Amz-Expires").map(|text| parse_expires(text)).transpose()?;
         let session_token = match query.get("X-Amz-Security-Token") {
             Some(token) => Some(token.clone()),
-            None => one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
+            None => one_header(headers, &SECURITY_TOKEN)?.map(Cow::into_owned),
         };
         Ok(Self {
             access_key,
@@ -152,15 +157,14 @@ impl Claim {
 /// A header that may stand once. Bytes that are no UTF-8 cannot match anything that is compared with it.
 pub(super) fn one_header<'h>(
     headers: &'h HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
 ) -> Result<Option<Cow<'h, str>>, AuthError> {
-    let name_read = HeaderName::from_static(name);
-    let mut values = headers.get_all(&name_read).iter();
+    let mut values = headers.get_all(name).iter();
     let value = values.next().map(|value| match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text.trim()),
         Err(_) => Cow::Owned(String::from_utf8_lossy(value.as_bytes()).trim().to_owned()),
     });
-    if values.next().is_some() { Err(AuthError::Repeated { name }) } else { Ok(value) }
+    if values.next().is_some() { Err(AuthError::Repeated { name: name.as_str() }) } else { Ok(value) }
 }
 
 /// The query's parameters of a signature, decoded.
@@ -187,7 +191,7 @@ fn auth_parameters(query: &str) -> Result<BTreeMap<&'static str, String>, AuthEr
 
 fn parse_credential(credential: &str, presigned: bool) -> Result<(String, Scope), AuthError> {
     let malformed = || AuthError::MalformedCredential { credential: credential.to_owned(), presigned };
-    let mut fields = credential.splitn(6, '/');
+    let mut fields = split(credential, b'/');
     let [access_key, date, region, service, terminator] = [(); 5].map(|()| fields.next());
     let (Some(access_key), Some(date), Some(region), Some(service), Some(terminator), None) =
         (access_key, date, region, service, terminator, fields.next())

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::split::split;
+
 /// More names than a request has headers are not read.
 const NAMES_MAX: usize = 256;
-const SEPARATOR: char = ';';
+const SEPARATOR: u8 = b';';
 
 /// `host;x-amz-date`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +18,13 @@ impl SignedHeaders {
         let as_signed =
             |name: &str| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase() || b <= b' ');
         let mut last = "";
-        let in_order = list.split(SEPARATOR).take(NAMES_MAX + 1).enumerate().all(|(at, name)| {
+        let in_order = split(list, SEPARATOR).take(NAMES_MAX + 1).enumerate().all(|(at, name)| {
             let next = at < NAMES_MAX && as_signed(name) && last < name;
             last = name;
             next
         });
         // As clients send it, but for a few.
-        if in_order { Self(list.to_owned()) } else { Self::of(list.split(SEPARATOR).take(NAMES_MAX)) }
+        if in_order { Self(list.to_owned()) } else { Self::of(split(list, SEPARATOR).take(NAMES_MAX)) }
     }
 
     /// These names.
@@ -41,7 +43,7 @@ impl SignedHeaders {
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split(SEPARATOR).filter(|name| !name.is_empty())
+        split(&self.0, SEPARATOR).filter(|name| !name.is_empty())
     }
 }
 

@@ -117,5 +117,5 @@ pub(super) fn string_to_sign(requested: Timestamp, scope: &Scope, canonical_requ
 }
 
 fn has_default_port(parts: &RequestParts<'_>) -> bool {
-    parts.headers.get("host").is_some_and(|host| bare_host(host.as_bytes()).is_some())
+    parts.headers.get(http::header::HOST).is_some_and(|host| bare_host(host.as_bytes()).is_some())
 }
