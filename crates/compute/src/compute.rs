@@ -390,7 +390,7 @@ impl Inner {
 
     fn blueprint(&self, spec: FunctionSpec, reason: Option<ColdReason>) -> Result<Blueprint, InvokeError> {
         let log_stream = spec.ports.log_stream();
-        let log = EnvironmentLog::new(spec.ports.log(&log_stream));
+        let log = EnvironmentLog::new(self.env.clone(), spec.ports.log(&log_stream));
         let credentials = spec.ports.credentials();
         let mut root = Vec::new();
         let mut command = Vec::new();
@@ -438,7 +438,8 @@ impl Inner {
             egress: spec.egress == Egress::AsConfigured,
             host_ports: Vec::new(),
         };
-        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, notes, reason })
+        let instance_id = log_stream.rsplit(']').next().unwrap_or_default().to_owned();
+        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, instance_id, notes, reason })
     }
 }
 

@@ -17,12 +17,12 @@ mod invoke;
 mod output;
 #[cfg(target_os = "linux")]
 mod peers;
+pub mod platform_event;
 pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
 mod programs;
 mod provision;
-mod report;
 pub mod response_stream;
 mod runtime_api;
 mod runtimes;

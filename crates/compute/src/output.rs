@@ -3,6 +3,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use apus_env::Env;
+
+use crate::platform_event::{PlatformEvent, PlatformRecord};
+
 /// The longest line that is kept whole; the rest of a longer one becomes the next.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
 /// The most output that an invocation returns: the last part of it. Lines passed on are not cut.
@@ -22,6 +26,7 @@ pub trait LineSink: Send + Sync {
 
 /// The log of one environment.
 pub struct EnvironmentLog {
+    env: Env,
     lines: Arc<dyn LineSink>,
     state: Mutex<State>,
 }
@@ -35,8 +40,8 @@ struct State {
 
 impl EnvironmentLog {
     /// An empty one, whose lines go on to `lines`.
-    pub fn new(lines: Arc<dyn LineSink>) -> Arc<Self> {
-        Arc::new(Self { lines, state: Mutex::default() })
+    pub fn new(env: Env, lines: Arc<dyn LineSink>) -> Arc<Self> {
+        Arc::new(Self { env, lines, state: Mutex::default() })
     }
 
     /// What is written from now on belongs to this invocation.
@@ -44,11 +49,14 @@ impl EnvironmentLog {
         self.lock().request_id = Some(request_id.to_owned());
     }
 
-    /// Adds a line of the platform's own.
-    pub fn platform_line(&self, line: &str) {
+    /// Adds what the platform says, which has happened now.
+    pub fn platform(&self, record: PlatformRecord) {
+        let event = PlatformEvent { time: self.env.now(), record };
         let mut state = self.lock();
-        state.end_partial(&*self.lines);
-        state.push_line(line, &*self.lines);
+        if let Some(line) = event.text() {
+            state.end_partial(&*self.lines);
+            state.push_line(&line, &*self.lines);
+        }
     }
 
     /// Ends the invocation's slice and returns it.
@@ -122,6 +130,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::platform_event::Start;
+
+    const START: &str = "START RequestId: one Version: 1";
+
+    /// Its clock stands still.
+    fn env() -> Env {
+        apus_env::sim::Simulator::new(0).env()
+    }
+
+    fn start(request_id: &str) -> PlatformRecord {
+        PlatformRecord::Start(Start { request_id: request_id.into(), version: "1".into(), trace_id: None })
+    }
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<(Option<String>, String)>>);
@@ -144,7 +164,7 @@ mod tests {
         fn lines_do_not_depend_on_how_they_come(lines in prop::collection::vec("[a-zü]{0,20}", 0..20), cuts in prop::collection::vec(1_usize..40, 1..20)) {
             let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let kept = Arc::new(Kept::default());
-            let log = EnvironmentLog::new(kept.clone());
+            let log = EnvironmentLog::new(env(), kept.clone());
             let mut rest = text.as_bytes();
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() {
@@ -163,19 +183,19 @@ mod tests {
     #[test]
     fn lines_belong_to_the_invocation_under_way_and_the_platform_s_begin_anew() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone());
         log.write(b"early\nhalf");
         log.begin("one");
-        log.platform_line("START");
+        log.platform(start("one"));
         log.write(b"rest");
-        assert_eq!(log.end(), "early\nhalf\nSTART\nrest\n");
+        assert_eq!(log.end(), format!("early\nhalf\n{START}\nrest\n"));
         log.write(b"late\n");
         let owner = |line: &str| {
             let kept = kept.0.lock().expect("no test panics here");
             kept.iter().find(|(_, kept)| kept == line).and_then(|(owner, _)| owner.clone())
         };
         assert_eq!(
-            (owner("early"), owner("START"), owner("rest"), owner("late")),
+            (owner("early"), owner(START), owner("rest"), owner("late")),
             (None, Some("one".into()), Some("one".into()), None)
         );
     }
@@ -183,7 +203,7 @@ mod tests {
     #[test]
     fn floods_are_cut_but_passed_on() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone());
         let line = "ü".repeat(LINE_BYTES_MAX);
         for _ in 0..3 {
             log.write(line.as_bytes());

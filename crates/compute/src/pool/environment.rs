@@ -15,7 +15,10 @@ use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::exchange::{Answer, Exchange, Invocation, RESPONSE_BYTES_MAX};
 use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
 use crate::output::EnvironmentLog;
-use crate::report::{self, Phase, Status};
+use crate::platform_event::{
+    End, Fault, InitPhase, InitReport, InitRuntimeDone, InitStart, InitializationType, PlatformRecord,
+    Report, RuntimeDone, Start, Status,
+};
 use crate::response_stream::STREAM_BYTES_MAX;
 use crate::spec::FunctionSpec;
 use crate::standing::Started;
@@ -30,9 +33,32 @@ pub(crate) struct Blueprint {
     /// Why there is nothing to start in the sandbox, if the function brings nothing.
     pub(crate) entrypoint_fault: Option<String>,
     pub(crate) log: Arc<EnvironmentLog>,
+    /// A name of the environment, of no meaning.
+    pub(crate) instance_id: String,
     pub(crate) notes: Vec<String>,
     /// Why it is started for an invocation; nothing, if it is started ahead of all.
     pub(crate) reason: Option<ColdReason>,
+}
+
+impl Blueprint {
+    fn initialization_type(&self) -> InitializationType {
+        if self.reason.is_some() {
+            InitializationType::OnDemand
+        } else {
+            InitializationType::ProvisionedConcurrency
+        }
+    }
+
+    fn init_start(&self, phase: InitPhase) -> PlatformRecord {
+        PlatformRecord::InitStart(InitStart {
+            initialization_type: self.initialization_type(),
+            phase,
+            function_name: self.spec.name.clone(),
+            function_version: self.spec.version.clone(),
+            instance_id: self.instance_id.clone(),
+            instance_memory_mb: self.spec.memory_mb,
+        })
+    }
 }
 
 /// A start that came to nothing.
@@ -92,6 +118,9 @@ impl Environment {
         let mut again = false;
         let mut tried = begun;
         loop {
+            let phase = if again { InitPhase::Invoke } else { InitPhase::Init };
+            let initialization_type = blueprint.initialization_type();
+            blueprint.log.platform(blueprint.init_start(phase));
             let exchange = Exchange::new();
             let ports = blueprint.spec.ports.clone();
             let wiring = Wiring {
@@ -103,12 +132,21 @@ impl Environment {
                 Some(why) => Err(StartError::Entrypoint(why.clone())),
                 None => driver.start(blueprint.sandbox.clone(), wiring).await,
             };
+            let runtime_done = |status| {
+                PlatformRecord::InitRuntimeDone(InitRuntimeDone { initialization_type, phase, status })
+            };
+            let report = |status, duration| {
+                PlatformRecord::InitReport(InitReport { initialization_type, phase, status, duration })
+            };
             let (failure, sandbox) = match started {
                 Err(StartError::Host(why)) => return Err(StartFailure::Platform(InvokeError::Host(why))),
                 Err(StartError::Entrypoint(why)) => (Failure::Entrypoint(why), None),
                 Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
                     Ok(()) => {
                         sandbox.initialised();
+                        let took = env.monotonic().saturating_sub(tried);
+                        blueprint.log.platform(runtime_done(Status::Success));
+                        blueprint.log.platform(report(Status::Success, took));
                         if blueprint.reason.is_none() {
                             // What it printed is no invocation's.
                             blueprint.log.end();
@@ -142,13 +180,9 @@ impl Environment {
                 sandbox.kill();
                 sandbox.ended().await;
             }
-            let phase = if again { Phase::Invoke } else { Phase::Init };
             let took = env.monotonic().saturating_sub(tried);
-            blueprint.log.platform_line(&report::init_report(
-                took,
-                phase,
-                failure.init_status(&failure.error_type()),
-            ));
+            blueprint.log.platform(runtime_done(failure.status()));
+            blueprint.log.platform(report(failure.status(), took));
             // Whatever the reason was, a runtime gets a second chance, and with it the time of an invocation.
             if !again {
                 again = true;
@@ -186,7 +220,8 @@ impl Environment {
         self.invocations.fetch_add(1, Ordering::Relaxed);
         let (request_id, stream) = (request.request_id.clone(), request.response_stream);
         self.log.begin(&request_id);
-        self.log.platform_line(&report::start(&request_id, &self.spec.version));
+        let trace_id = request.trace_id.clone();
+        self.log.platform(start_record(&request_id, &self.spec, trace_id.clone()));
         let invocation = Arc::new(Invocation {
             request_id: request.request_id,
             deadline: self.env.now() + self.spec.timeout,
@@ -245,6 +280,7 @@ impl Environment {
             Conclusion {
                 result,
                 initialised: true,
+                trace_id,
                 duration,
                 init_duration,
                 reason,
@@ -301,10 +337,11 @@ impl FailedInit {
     /// The outcome of the invocation for which the environment was started.
     pub(crate) fn outcome(self, env: &Env, spec: &FunctionSpec, request_id: &str) -> InvokeOutcome {
         self.log.begin(request_id);
-        self.log.platform_line(&report::start(request_id, &spec.version));
+        self.log.platform(start_record(request_id, spec, None));
         let conclusion = Conclusion {
             result: Err(self.failure),
             initialised: false,
+            trace_id: None,
             duration: self.duration,
             init_duration: Some(self.init_duration),
             reason: self.reason,
@@ -319,6 +356,7 @@ struct Conclusion {
     result: Result<Bytes, Failure>,
     /// Whether the runtime came as far as asking for the invocation.
     initialised: bool,
+    trace_id: Option<String>,
     duration: Duration,
     init_duration: Option<Duration>,
     reason: Option<ColdReason>,
@@ -334,37 +372,55 @@ fn conclude(
     now: apus_time::Timestamp,
     conclusion: Conclusion,
 ) -> InvokeOutcome {
-    let Conclusion { result, initialised, duration, init_duration, reason, notes, memory_max_bytes } =
-        conclusion;
+    let Conclusion {
+        result,
+        initialised,
+        trace_id,
+        duration,
+        init_duration,
+        reason,
+        notes,
+        memory_max_bytes,
+    } = conclusion;
     let (payload, function_error) = match &result {
         Ok(payload) => (payload.clone(), None),
         Err(failure) => {
             let error_type = failure.error_type();
-            if let Some(line) = failure.log_line(request_id, now, spec.timeout) {
-                log.platform_line(&line);
+            if let Some(text) = failure.log_line(request_id, now, spec.timeout) {
+                log.platform(PlatformRecord::Fault(Fault { text }));
             }
             let payload = failure.payload(request_id, spec.timeout);
             (payload, Some(FunctionError { kind: "Unhandled", error_type }))
         }
     };
-    let status = match (&result, &function_error) {
-        (Err(Failure::TimedOut), _) => Status::Timeout,
-        (Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated), _) if initialised => {
-            Status::Success
-        }
-        (Err(_), Some(error)) => Status::Error(&error.error_type),
-        _ => Status::Success,
+    let status = result.as_ref().err().map_or(Status::Success, Failure::status);
+    if initialised {
+        log.platform(PlatformRecord::RuntimeDone(RuntimeDone {
+            request_id: request_id.to_owned(),
+            status: status.clone(),
+            duration,
+            produced_bytes: result.as_ref().ok().map(|payload| payload.len() as u64),
+            trace_id: trace_id.clone(),
+            spans: Vec::new(),
+        }));
+    }
+    let status = match &result {
+        // The environment is well.
+        Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated) if initialised => Status::Success,
+        _ => status,
     };
-    let billed_ms = report::billed_ms(duration + init_duration.unwrap_or_default());
-    log.platform_line(&format!("END RequestId: {request_id}"));
-    log.platform_line(&report::report(&report::Figures {
-        request_id,
+    let billed_ms = billed_ms(duration + init_duration.unwrap_or_default());
+    log.platform(PlatformRecord::End(End { request_id: request_id.to_owned() }));
+    log.platform(PlatformRecord::Report(Report {
+        request_id: request_id.to_owned(),
+        status,
         duration,
         init_duration: init_duration.filter(|_| initialised),
         billed_ms,
         memory_mb: spec.memory_mb,
         memory_max_bytes,
-        status,
+        trace_id,
+        spans: Vec::new(),
     }));
     InvokeOutcome {
         payload,
@@ -377,4 +433,14 @@ fn conclude(
         memory_max_bytes,
         notes,
     }
+}
+
+fn start_record(request_id: &str, spec: &FunctionSpec, trace_id: Option<String>) -> PlatformRecord {
+    let (request_id, version) = (request_id.to_owned(), spec.version.clone());
+    PlatformRecord::Start(Start { request_id, version, trace_id })
+}
+
+/// Every begun millisecond is billed.
+fn billed_ms(duration: Duration) -> u64 {
+    duration.as_nanos().div_ceil(1_000_000) as u64
 }

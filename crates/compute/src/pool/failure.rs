@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::driver::Exit;
 use crate::exchange::Fault;
-use crate::report::{self, Status};
+use crate::platform_event::Status;
 
 const TRUNCATED: &str = "the runtime broke off its response";
 
@@ -37,9 +37,13 @@ impl Failure {
         }
     }
 
-    /// How a start that ended so is reported.
-    pub(super) fn init_status<'a>(&self, error_type: &'a str) -> Status<'a> {
-        if matches!(self, Self::TimedOut) { Status::Timeout } else { Status::Error(error_type) }
+    /// How what ended so is reported.
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::TimedOut => Status::Timeout,
+            Self::Fault(_) => Status::Error(self.error_type()),
+            _ => Status::Failure(self.error_type()),
+        }
     }
 
     /// The JSON that callers see.
@@ -102,7 +106,29 @@ fn exit_text(exit: Exit) -> String {
     match exit {
         Exit::Status(0) => "Runtime exited without providing a reason".into(),
         Exit::Status(status) => format!("Runtime exited with error: exit status {status}"),
-        Exit::Signal(signal) => format!("Runtime exited with error: signal: {}", report::signal_name(signal)),
+        Exit::Signal(signal) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
         Exit::OutOfMemory | Exit::Killed => "Runtime exited with error: signal: killed".into(),
     }
+}
+
+/// A signal in the words of AWS's log.
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "hangup",
+        2 => "interrupt",
+        3 => "quit",
+        4 => "illegal instruction",
+        5 => "trace/breakpoint trap",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        11 => "segmentation fault",
+        13 => "broken pipe",
+        14 => "alarm clock",
+        15 => "terminated",
+        31 => "bad system call",
+        other => return format!("signal {other}"),
+    };
+    name.into()
 }
