@@ -12,23 +12,25 @@ mod dns;
 pub mod driver;
 mod egress;
 pub mod exchange;
+mod extension_programs;
 mod host_root;
+mod inside;
 mod invoke;
 mod output;
 #[cfg(target_os = "linux")]
 mod peers;
+pub mod platform_event;
 pub mod pool;
 #[cfg(target_os = "linux")]
 mod probe;
 mod programs;
 mod provision;
-mod report;
 pub mod response_stream;
-mod runtime_api;
 mod runtimes;
 mod sdk;
 mod spec;
 mod standing;
+mod telemetry;
 mod variables;
 
 pub use compute::Compute;
@@ -39,7 +41,7 @@ pub use driver::{Level, StartError};
 pub use egress::rules::{
     EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
 };
-pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
+pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX, Unfinished};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;

@@ -3,6 +3,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use apus_env::Env;
+
+use crate::platform_event::{PlatformEvent, PlatformRecord};
+use crate::telemetry::{Entry, Telemetry};
+
 /// The longest line that is kept whole; the rest of a longer one becomes the next.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
 /// The most output that an invocation returns: the last part of it. Lines passed on are not cut.
@@ -20,8 +25,25 @@ pub trait LineSink: Send + Sync {
     fn line(&self, request_id: Option<&str>, line: &str);
 }
 
+/// Who writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Function,
+    Extension,
+}
+
+/// Takes the output of an environment's extensions, into its log.
+pub(crate) struct ExtensionOutput(pub(crate) Arc<EnvironmentLog>);
+
+impl OutputSink for ExtensionOutput {
+    fn write(&self, bytes: &[u8]) {
+        self.0.write_by(Writer::Extension, bytes);
+    }
+}
+
 /// The log of one environment.
 pub struct EnvironmentLog {
+    env: Env,
     lines: Arc<dyn LineSink>,
     state: Mutex<State>,
 }
@@ -29,14 +51,22 @@ pub struct EnvironmentLog {
 #[derive(Default)]
 struct State {
     request_id: Option<String>,
-    partial: Vec<u8>,
+    /// What was written of a line, by the function and by extensions.
+    partial: [Vec<u8>; 2],
     slice: String,
+    /// Who else reads it.
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 impl EnvironmentLog {
     /// An empty one, whose lines go on to `lines`.
-    pub fn new(lines: Arc<dyn LineSink>) -> Arc<Self> {
-        Arc::new(Self { lines, state: Mutex::default() })
+    pub fn new(env: Env, lines: Arc<dyn LineSink>) -> Arc<Self> {
+        Arc::new(Self { env, lines, state: Mutex::default() })
+    }
+
+    /// What comes from now on goes to those who subscribe to it, too.
+    pub(crate) fn attach(&self, telemetry: Arc<Telemetry>) {
+        self.lock().telemetry = Some(telemetry);
     }
 
     /// What is written from now on belongs to this invocation.
@@ -44,17 +74,31 @@ impl EnvironmentLog {
         self.lock().request_id = Some(request_id.to_owned());
     }
 
-    /// Adds a line of the platform's own.
-    pub fn platform_line(&self, line: &str) {
+    /// Adds what the platform says, which has happened now.
+    pub fn platform(&self, record: PlatformRecord) {
+        let event = PlatformEvent { time: self.env.now(), record };
         let mut state = self.lock();
-        state.end_partial(&*self.lines);
-        state.push_line(line, &*self.lines);
+        if let Some(line) = event.text() {
+            self.end_partial(&mut state);
+            state.push_line(&line, &*self.lines);
+        }
+        if let Some(telemetry) = &state.telemetry {
+            telemetry.record(&Entry::Platform(event));
+        }
+    }
+
+    /// The invocation's slice until now.
+    pub(crate) fn so_far(&self) -> String {
+        let mut state = self.lock();
+        self.end_partial(&mut state);
+        state.shorten();
+        state.slice.clone()
     }
 
     /// Ends the invocation's slice and returns it.
     pub fn end(&self) -> String {
         let mut state = self.lock();
-        state.end_partial(&*self.lines);
+        self.end_partial(&mut state);
         state.request_id = None;
         state.shorten();
         std::mem::take(&mut state.slice)
@@ -66,38 +110,57 @@ impl EnvironmentLog {
 }
 
 impl OutputSink for EnvironmentLog {
-    fn write(&self, mut bytes: &[u8]) {
+    fn write(&self, bytes: &[u8]) {
+        self.write_by(Writer::Function, bytes);
+    }
+}
+
+impl EnvironmentLog {
+    fn write_by(&self, writer: Writer, mut bytes: &[u8]) {
         let mut state = self.lock();
         while !bytes.is_empty() {
-            let room = LINE_BYTES_MAX - state.partial.len();
+            let partial = &mut state.partial[writer as usize];
+            let room = LINE_BYTES_MAX - partial.len();
             let window = &bytes[..bytes.len().min(room)];
             if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
-                state.partial.extend_from_slice(&bytes[..end]);
-                state.end_line(&*self.lines);
+                partial.extend_from_slice(&bytes[..end]);
+                self.end_line(&mut state, writer);
                 bytes = &bytes[end + 1..];
             } else {
-                state.partial.extend_from_slice(window);
+                partial.extend_from_slice(window);
                 bytes = &bytes[window.len()..];
-                if state.partial.len() >= LINE_BYTES_MAX {
-                    state.end_line(&*self.lines);
+                if partial.len() >= LINE_BYTES_MAX {
+                    self.end_line(&mut state, writer);
                 }
             }
+        }
+    }
+
+    fn end_partial(&self, state: &mut State) {
+        for writer in [Writer::Function, Writer::Extension] {
+            if !state.partial[writer as usize].is_empty() {
+                self.end_line(state, writer);
+            }
+        }
+    }
+
+    fn end_line(&self, state: &mut State, writer: Writer) {
+        let partial = std::mem::take(&mut state.partial[writer as usize]);
+        let line = String::from_utf8_lossy(&partial);
+        state.push_line(&line, &*self.lines);
+        if let Some(telemetry) = &state.telemetry
+            && telemetry.is_read()
+        {
+            let (time, line) = (self.env.now(), line.into_owned());
+            telemetry.record(&match writer {
+                Writer::Function => Entry::Function(time, line),
+                Writer::Extension => Entry::Extension(time, line),
+            });
         }
     }
 }
 
 impl State {
-    fn end_partial(&mut self, lines: &dyn LineSink) {
-        if !self.partial.is_empty() {
-            self.end_line(lines);
-        }
-    }
-
-    fn end_line(&mut self, lines: &dyn LineSink) {
-        let partial = std::mem::take(&mut self.partial);
-        self.push_line(&String::from_utf8_lossy(&partial), lines);
-    }
-
     fn push_line(&mut self, line: &str, lines: &dyn LineSink) {
         lines.line(self.request_id.as_deref(), line);
         self.slice.push_str(line);
@@ -122,6 +185,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::platform_event::Start;
+
+    const START: &str = "START RequestId: one Version: 1";
+
+    /// Its clock stands still.
+    fn env() -> Env {
+        apus_env::sim::Simulator::new(0).env()
+    }
+
+    fn start(request_id: &str) -> PlatformRecord {
+        PlatformRecord::Start(Start { request_id: request_id.into(), version: "1".into(), trace_id: None })
+    }
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<(Option<String>, String)>>);
@@ -144,7 +219,7 @@ mod tests {
         fn lines_do_not_depend_on_how_they_come(lines in prop::collection::vec("[a-zü]{0,20}", 0..20), cuts in prop::collection::vec(1_usize..40, 1..20)) {
             let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let kept = Arc::new(Kept::default());
-            let log = EnvironmentLog::new(kept.clone());
+            let log = EnvironmentLog::new(env(), kept.clone());
             let mut rest = text.as_bytes();
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() {
@@ -163,19 +238,19 @@ mod tests {
     #[test]
     fn lines_belong_to_the_invocation_under_way_and_the_platform_s_begin_anew() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone());
         log.write(b"early\nhalf");
         log.begin("one");
-        log.platform_line("START");
+        log.platform(start("one"));
         log.write(b"rest");
-        assert_eq!(log.end(), "early\nhalf\nSTART\nrest\n");
+        assert_eq!(log.end(), format!("early\nhalf\n{START}\nrest\n"));
         log.write(b"late\n");
         let owner = |line: &str| {
             let kept = kept.0.lock().expect("no test panics here");
             kept.iter().find(|(_, kept)| kept == line).and_then(|(owner, _)| owner.clone())
         };
         assert_eq!(
-            (owner("early"), owner("START"), owner("rest"), owner("late")),
+            (owner("early"), owner(START), owner("rest"), owner("late")),
             (None, Some("one".into()), Some("one".into()), None)
         );
     }
@@ -183,7 +258,7 @@ mod tests {
     #[test]
     fn floods_are_cut_but_passed_on() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone());
         let line = "ü".repeat(LINE_BYTES_MAX);
         for _ in 0..3 {
             log.write(line.as_bytes());
