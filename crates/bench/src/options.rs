@@ -26,6 +26,8 @@ pub(crate) enum Benchmark {
     Burst,
     /// Sends to an idle queue, up to the handler that its mapping enters, against warm invokes
     Mappings,
+    /// Messages that live shortly, and what of them stays on the disk
+    Churn,
     /// Objects against files
     Objects,
 }
@@ -42,6 +44,7 @@ impl Benchmark {
             Self::Thaw => "thaw",
             Self::Burst => "burst",
             Self::Mappings => "mappings",
+            Self::Churn => "churn",
             Self::Objects => "objects",
         }
     }
@@ -81,6 +84,9 @@ pub(crate) struct Options {
     /// Queues that they send to
     #[arg(long, default_value_t = 1)]
     pub(crate) queues: usize,
+    /// Messages that live shortly
+    #[arg(long)]
+    churn: Option<u64>,
     /// State to restart with, in MiB
     #[arg(long)]
     state_mib: Option<u32>,
@@ -121,6 +127,10 @@ impl Options {
     /// Messages that consumers find.
     pub(crate) fn messages(&self) -> u64 {
         if self.quick { 300 } else { 6_000 }
+    }
+
+    pub(crate) fn churn(&self) -> u64 {
+        self.churn.unwrap_or(if self.quick { 5_000 } else { 500_000 })
     }
 
     pub(crate) fn state_mib(&self) -> u32 {

@@ -64,6 +64,12 @@ impl Reserve {
         }
         let mut next = (0..).filter(|slot| !is_taken(*slot)).take(self.groups_wanted);
         let Some(slot) = next.find(|slot| !self.groups_ready.contains_key(slot)) else { return false };
+        if self.groups_ready.len() >= self.groups_wanted
+            && let Some((_, furthest)) = self.groups_ready.pop_last()
+        {
+            // Slots before it have become free. One that stays behind is removed when its slot is taken.
+            let _ = furthest.group.remove();
+        }
         match Made::new(self.groups.slot(slot)) {
             Ok(made) => drop(self.groups_ready.insert(slot, made)),
             Err(error) => {
