@@ -1,6 +1,6 @@
 //! The platform's side of one spawner process: what it is asked, what it reports, what runs under it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -32,7 +32,8 @@ pub(super) struct Link {
 /// What is running, and which slots are free.
 struct Table {
     next_id: u64,
-    free_slots: BTreeSet<u32>,
+    /// The one that was free longest first, as the spawner has it.
+    free_slots: VecDeque<u32>,
     living: BTreeMap<u64, Living>,
 }
 
@@ -115,8 +116,7 @@ impl Link {
         }
         let slot = table
             .free_slots
-            // The spawner has those ready that come next.
-            .pop_first()
+            .pop_front()
             .ok_or_else(|| StartError::Host("as many sandboxes run as may; raise the limit".into()))?;
         let id = table.next_id;
         table.next_id += 1;
@@ -155,7 +155,7 @@ impl Link {
     pub(super) fn forget(&self, id: u64, ended: Ended) {
         let mut table = self.table();
         if let Some(living) = table.living.remove(&id) {
-            table.free_slots.insert(living.slot);
+            table.free_slots.push_back(living.slot);
             drop(table);
             living.outputs.iter().for_each(|output| output.drain());
             let _ = living.ended.send(Some(ended));

@@ -29,6 +29,9 @@ pub(super) struct Hello {
     /// How many network namespaces and control groups are kept ready.
     #[n(4)]
     pub spares: u32,
+    /// How many sandboxes there may be at once.
+    #[n(5)]
+    pub sandboxes_max: u32,
     /// How sandboxes are isolated.
     #[n(6)]
     pub level: Level,

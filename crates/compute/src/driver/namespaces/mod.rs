@@ -181,6 +181,7 @@ impl NamespaceDriver {
             uid_base: config.uid_base,
             network: config.network(),
             spares: config.spares,
+            sandboxes_max: config.sandboxes_max,
             level: config.level,
             hard_cpu_limits: config.hard_cpu_limits,
             own_users: config.own_users(),

@@ -1,7 +1,7 @@
 //! What a sandbox needs and takes long to make: its network, and the control group of its slot. Some are made before they
 //! are asked for, while nothing else is to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -20,6 +20,8 @@ pub(super) struct Reserve {
     groups_ready: BTreeMap<u32, Made>,
     /// For so many of the slots that are taken next.
     groups_wanted: usize,
+    /// The slots without a sandbox, in the order in which the platform takes them: the one that was free longest first.
+    free: VecDeque<u32>,
 }
 
 /// A control group, how a process comes into it, and what tells of its memory.
@@ -30,7 +32,8 @@ pub(super) struct Made {
 }
 
 impl Reserve {
-    pub(super) fn new(networks: Option<NetworkMaker>, groups: Groups, wanted: usize) -> Self {
+    /// So many of each are kept ready, of as many as there are slots.
+    pub(super) fn new(networks: Option<NetworkMaker>, groups: Groups, wanted: usize, slots: u32) -> Self {
         Self {
             networks_wanted: if networks.is_some() { wanted } else { 0 },
             networks,
@@ -38,6 +41,7 @@ impl Reserve {
             groups,
             groups_ready: BTreeMap::new(),
             groups_wanted: wanted,
+            free: (0..slots).collect(),
         }
     }
 
@@ -46,10 +50,10 @@ impl Reserve {
         self.networks.is_some()
     }
 
-    /// Makes one of the things that are to be ready; whether there was one. `is_taken` tells which slots have sandboxes.
+    /// Makes one of the things that are to be ready; whether there was one.
     ///
     /// When the host has no more of them, sandboxes try to get theirs as they start, and say why they cannot.
-    pub(super) fn make_one(&mut self, is_taken: impl Fn(u32) -> bool) -> bool {
+    pub(super) fn make_one(&mut self) -> bool {
         if self.networks_ready.len() < self.networks_wanted
             && let Some(networks) = &self.networks
         {
@@ -62,13 +66,14 @@ impl Reserve {
             }
             return true;
         }
-        let mut next = (0..).filter(|slot| !is_taken(*slot)).take(self.groups_wanted);
-        let Some(slot) = next.find(|slot| !self.groups_ready.contains_key(slot)) else { return false };
-        if self.groups_ready.len() >= self.groups_wanted
-            && let Some((_, furthest)) = self.groups_ready.pop_last()
-        {
-            // Slots before it have become free. One that stays behind is removed when its slot is taken.
-            let _ = furthest.group.remove();
+        let next: Vec<u32> = self.free.iter().copied().take(self.groups_wanted).collect();
+        let Some(slot) = next.iter().copied().find(|slot| !self.groups_ready.contains_key(slot)) else {
+            return false;
+        };
+        let stray = self.groups_ready.keys().copied().find(|ready| !next.contains(ready));
+        if let Some(made) = stray.and_then(|slot| self.groups_ready.remove(&slot)) {
+            // One that stays behind is removed when its slot is taken.
+            let _ = made.group.remove();
         }
         match Made::new(self.groups.slot(slot)) {
             Ok(made) => drop(self.groups_ready.insert(slot, made)),
@@ -90,6 +95,10 @@ impl Reserve {
 
     /// The group of a slot that is taken now, with these limits.
     pub(super) fn group(&mut self, slot: u32, limits: Limits) -> io::Result<Made> {
+        // It is the first, but for those that the platform has taken and not asked for.
+        if let Some(at) = self.free.iter().position(|free| *free == slot) {
+            self.free.remove(at);
+        }
         let made = match self.groups_ready.remove(&slot) {
             Some(made) => made,
             None => Made::new(self.groups.slot(slot))?,
@@ -99,6 +108,13 @@ impl Reserve {
             return Err(error);
         }
         Ok(made)
+    }
+
+    /// A slot has no sandbox any more.
+    pub(super) fn vacate(&mut self, slot: u32) {
+        if !self.free.contains(&slot) {
+            self.free.push_back(slot);
+        }
     }
 
     /// Removes every group.

@@ -3,7 +3,7 @@
 //! It knows nothing of functions.
 #![allow(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
@@ -122,7 +122,7 @@ impl Spawner {
         let (life, life_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let networks = has_namespaces.then(|| NetworkMaker::new(hello.network.clone())).transpose()?;
         Ok(Self {
-            reserve: Reserve::new(networks, groups, hello.spares as usize),
+            reserve: Reserve::new(networks, groups, hello.spares as usize, hello.sandboxes_max),
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             filter: seccomp::filter(),
             living: BTreeMap::new(),
@@ -187,8 +187,7 @@ impl Spawner {
 
     /// Makes one thing ready, if something is to be.
     fn fill(&mut self) -> Rest {
-        let taken: BTreeSet<u32> = self.living.values().map(|living| living.slot).collect();
-        if self.reserve.make_one(|slot| taken.contains(&slot)) { Rest::Fills } else { Rest::Full }
+        if self.reserve.make_one() { Rest::Fills } else { Rest::Full }
     }
 
     /// One packet of the platform; whether the platform is still there.
@@ -202,6 +201,7 @@ impl Spawner {
         match request {
             Request::Start { id, slot, spec } => {
                 if let Err(error) = self.start(id, slot, &spec, beside) {
+                    self.reserve.vacate(slot);
                     self.report(&Report::Refused { id, why: error.to_string() })?;
                 }
             }
@@ -313,6 +313,7 @@ impl Spawner {
         }
         let Some(living) = self.living.remove(&id) else { return Ok(()) };
         let report = bury(id, &living);
+        self.reserve.vacate(living.slot);
         if !self.hello.level.has_namespaces() {
             // Those of a first process that was killed itself.
             supervisor::end_children(|pid| !self.living.values().any(|living| living.pid == pid));
