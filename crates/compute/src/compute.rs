@@ -441,7 +441,8 @@ impl Inner {
             match runtimes::plan(&spec.runtime, &context) {
                 Ok(plan) => {
                     root.extend(plan.root);
-                    command = plan.command;
+                    command.extend(runtimes::wrapper(&spec));
+                    command.extend(plan.command);
                     runtime_variables = plan.variables;
                     notes.extend(plan.note);
                 }

@@ -212,6 +212,23 @@ impl World {
         self.step(Event::Ended(id));
     }
 
+    /// An environment fails, at work or not, and takes its time to go.
+    fn fail(&mut self, choice: usize) {
+        let standing = |phase: &Phase| !matches!(phase, Phase::Starting | Phase::Stopping);
+        let ids: Vec<_> =
+            self.environments.iter().filter(|(_, (_, phase))| standing(phase)).map(|(id, _)| *id).collect();
+        let Some(id) = ids.get(choice % ids.len().max(1)).copied() else { return };
+        let (_, phase) = self.environments.get_mut(&id).expect("it is there");
+        if let Phase::Busy(invoke) = std::mem::replace(phase, Phase::Stopping) {
+            self.answer(invoke);
+        }
+        if self.ahead.contains(&id) {
+            self.released.insert(id);
+        }
+        self.step(Event::Failed(id));
+        assert!(!self.frozen.contains(&id), "it cannot go while it is frozen");
+    }
+
     fn stop(&mut self) {
         self.stops = true;
         self.targets.clear();
@@ -298,6 +315,7 @@ impl World {
             Move::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
             Move::Provision(function, wanted) => self.provision(function, wanted),
             Move::Die(choice) => self.die(choice),
+            Move::Fail(choice) => self.fail(choice),
             Move::Shortage => {
                 let idle = |world: &Self| {
                     let idle = world.environments.iter().filter(|(_, (_, phase))| *phase == Phase::Idle);
@@ -321,6 +339,7 @@ enum Move {
     Shortage,
     Provision(u8, usize),
     Die(usize),
+    Fail(usize),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -333,6 +352,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Shortage),
         1 => (0_u8..4, 0_usize..4).prop_map(|(function, wanted)| Move::Provision(function, wanted)),
         1 => any::<usize>().prop_map(Move::Die),
+        1 => any::<usize>().prop_map(Move::Fail),
     ];
     prop::collection::vec(one, 0..80)
 }
@@ -594,6 +614,26 @@ fn a_limited_function_turns_away_what_is_too_much_and_serves_the_rest() {
     assert_eq!(world.of_function(LIMITED), 0, "{:?}", world.open);
     world.invoke(LIMITED);
     assert_eq!((world.of_function(LIMITED), world.throttled), (1, 3));
+}
+
+#[test]
+fn nobody_waits_for_what_has_failed() {
+    let mut world = World::new();
+    world.invoke(0);
+    world.progress(0, true);
+    world.fail(0);
+    assert_eq!(world.phases(), [Phase::Stopping]);
+    world.invoke(0);
+    assert_eq!(world.phases(), [Phase::Stopping, Phase::Starting], "while it goes, another comes");
+    // What is kept and fails before it served is tried again after a rest, like one that died.
+    let mut world = World::new();
+    world.provision(1, 1);
+    world.progress(0, true);
+    world.fail(0);
+    assert_eq!(world.phases(), [Phase::Stopping]);
+    assert!(world.pool.standing(&key(1)).expect("one is to be kept").failing);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.phases(), [Phase::Stopping, Phase::Starting]);
 }
 
 #[test]

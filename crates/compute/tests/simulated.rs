@@ -302,3 +302,31 @@ fn environments_that_are_kept_answer_without_a_start() {
         compute.stop().await;
     });
 }
+
+#[test]
+fn a_start_that_nobody_waits_for_has_more_time() {
+    let mut simulator = Simulator::new(9);
+    let env = simulator.env();
+    let slow = |init| FakeDriver::new(env.clone(), init, |_, invocation| obey(&invocation.payload));
+    simulator.run(async {
+        // Longer than ten seconds, and than the function's timeout.
+        let compute = Compute::with_driver(env.clone(), Arc::new(slow(Duration::from_secs(129))), limits());
+        let outcome = invoke(&compute, &env, "f", "x").await.expect("it is tried");
+        assert_eq!(outcome.function_error.expect("it fails").error_type, "Sandbox.Timedout");
+        assert_eq!(outcome.init_duration, Some(Duration::from_secs(10)));
+        compute.provision(spec("f"), 1);
+        compute.settled(&spec("f").key).await;
+        assert_eq!(compute.provisioned(&spec("f").key).expect("one is to be kept").standing, 1);
+        compute.stop().await;
+
+        let compute = Compute::with_driver(env.clone(), Arc::new(slow(Duration::from_secs(400))), limits());
+        compute.provision(spec("f"), 1);
+        compute.settled(&spec("f").key).await;
+        assert_eq!(compute.provisioned(&spec("f").key).expect("one is to be kept").standing, 0);
+        let patient = FunctionSpec { timeout: Duration::from_secs(500), ..spec("g") };
+        compute.provision(patient.clone(), 1);
+        compute.settled(&patient.key).await;
+        assert_eq!(compute.provisioned(&patient.key).expect("one is to be kept").standing, 1);
+        compute.stop().await;
+    });
+}

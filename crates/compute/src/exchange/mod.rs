@@ -107,6 +107,13 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Whether the runtime has done its part.
+    fn is_runtime_ready(&self) -> bool {
+        self.waiting && self.offered.is_none()
+    }
+}
+
 impl Exchange {
     /// One for a new environment.
     pub fn new() -> Arc<Self> {
@@ -139,13 +146,13 @@ impl Exchange {
 
     /// For the pool: waits until the runtime has asked for another invocation.
     pub async fn runtime_ready(&self) {
-        self.await_pool_side(|state| state.waiting.then_some(())).await;
+        self.await_pool_side(|state| state.is_runtime_ready().then_some(())).await;
     }
 
     /// For the pool: waits until the runtime has asked for another invocation, and every extension for another event.
     pub async fn ready(&self) {
         self.await_pool_side(|state| {
-            (state.waiting && state.extensions.iter().all(Extension::is_ready)).then_some(())
+            (state.is_runtime_ready() && state.extensions.iter().all(Extension::is_ready)).then_some(())
         })
         .await;
     }

@@ -185,6 +185,8 @@ impl Try<'_> {
                         living.sandbox.initialised();
                         self.report(Status::Success, env.monotonic().saturating_sub(begun));
                         self.tell_extensions(&living, None);
+                        // It may be long before the environment runs again.
+                        living.telemetry.flush();
                         return Ok(Ok(living));
                     }
                     Err(failure) => (failure, Some(living)),
@@ -237,7 +239,11 @@ impl Try<'_> {
     /// The program is started once its companions have registered, as on AWS.
     async fn initialise(&self, living: &Living) -> Result<(), Failure> {
         living.exchange.registered().await;
-        living.begin().await.map_err(|error| Failure::Entrypoint(error.to_string()))?;
+        living.begin().await.map_err(|error| match error {
+            StartError::Entrypoint(why) | StartError::Companion(why) | StartError::Host(why) => {
+                Failure::Entrypoint(why)
+            }
+        })?;
         living.exchange.runtime_initialised().await.map_err(Failure::Fault)?;
         living.sandbox.drain_output();
         self.runtime_done(Status::Success);

@@ -253,16 +253,7 @@ impl Pool {
             }
             Event::Ready(id) => self.ready(now, id, &mut actions),
             Event::Answered(id) => self.answered(id),
-            Event::Failed(id) => {
-                self.answered(id);
-                if let Some(environment) = self.environments.get_mut(&id) {
-                    environment.phase = Phase::Stopping;
-                    if std::mem::take(&mut environment.frozen) {
-                        actions.push(Action::Thaw(id));
-                    }
-                }
-                self.start_for_waiting(&mut actions);
-            }
+            Event::Failed(id) => self.failed(now, id, &mut actions),
             Event::StartFailed(id) => self.start_failed(now, id, &mut actions),
             Event::Ended(id) => {
                 self.ended(now, id);
@@ -386,19 +377,37 @@ impl Pool {
         }
     }
 
-    fn ended(&mut self, now: Timestamp, id: EnvironmentId) {
-        let Some(environment) = self.environments.remove(&id) else { return };
-        // One that dies before it was of use would be started and die without end.
-        if environment.is_kept()
-            && !environment.has_served
-            && let Some(target) = self.targets.get_mut(&environment.key)
-        {
-            target.failed(now);
+    fn failed(&mut self, now: Timestamp, id: EnvironmentId, actions: &mut Vec<Action>) {
+        self.answered(id);
+        self.rest_if_useless(now, id);
+        if let Some(environment) = self.environments.get_mut(&id) {
+            environment.phase = Phase::Stopping;
+            if std::mem::take(&mut environment.frozen) {
+                actions.push(Action::Thaw(id));
+            }
         }
+        self.start_ahead(now, actions);
+        self.start_for_waiting(actions);
+    }
+
+    fn ended(&mut self, now: Timestamp, id: EnvironmentId) {
+        self.rest_if_useless(now, id);
+        let Some(environment) = self.environments.remove(&id) else { return };
         let how = if environment.retired { Departure::Retired } else { environment.departure };
         self.departed.note(&environment.key, how);
         if let Some(function) = environment.serves {
             self.release(&function);
+        }
+    }
+
+    /// One that is kept and dies before it was of use would be started and die without end.
+    fn rest_if_useless(&mut self, now: Timestamp, id: EnvironmentId) {
+        if let Some(environment) = self.environments.get(&id)
+            && environment.is_kept()
+            && !environment.has_served
+            && let Some(target) = self.targets.get_mut(&environment.key)
+        {
+            target.failed(now);
         }
     }
 

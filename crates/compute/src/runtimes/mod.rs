@@ -11,8 +11,12 @@ use std::path::{Path, PathBuf};
 
 use crate::driver::RootEntry;
 use crate::sdk::Sdk;
+use crate::spec::FunctionSpec;
 
 pub use interpreters::InterpreterSearch;
+
+/// The variable that names a script by which a runtime is started.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
 /// What a runtime adds to a sandbox.
 #[derive(Clone, Debug)]
@@ -80,6 +84,14 @@ pub(crate) fn plan(name: &str, context: &RuntimeContext<'_>) -> Result<RuntimePl
         return Err(format!("the runtime `{name}` is not supported; supported are: {known}").into());
     };
     (runtime.plan)(version, &RuntimeContext { files: &context.files.join(runtime.prefix), ..*context })
+}
+
+/// The script that a function has its runtime started by, if it names one. Who brings a runtime starts it as he likes.
+pub(crate) fn wrapper(spec: &FunctionSpec) -> Option<String> {
+    let brings_one =
+        [provided::PROVIDED, provided::GO].iter().any(|own| spec.runtime.starts_with(own.prefix));
+    let found = spec.variables.iter().find(|(name, value)| name == WRAPPER && !value.is_empty());
+    found.filter(|_| !brings_one).map(|(_, value)| value.clone())
 }
 
 /// Our own files of all runtimes, relative to the directory that [`RuntimeContext::files`] names.

@@ -61,8 +61,11 @@ pub(super) async fn start(
     };
     let sandbox = Arc::new(NamespaceSandbox {
         control: Control::new(control, spec.companions.len()),
-        port_owner: lodging.as_ref().and_then(|lodging| lodging.user),
-        closed_ports: around.shared.as_ref().map(|_| spec.host_ports.clone()),
+        reach: around.shared.as_ref().map(|shared| Reach {
+            closed: spec.host_ports.clone(),
+            owner: lodging.as_ref().and_then(|lodging| lodging.user),
+            is_open: egress || !shared.confines,
+        }),
         group: link.groups.slot(slot),
         memory_peak: OnceLock::new(),
         link: link.clone(),
@@ -127,15 +130,34 @@ pub(super) async fn start(
     Ok(sandbox)
 }
 
+/// The ports of the host that are a sandbox's own.
+struct Reach {
+    /// Those that are the platform's.
+    closed: Vec<u16>,
+    /// Who listens at its own, if that is another user than others are.
+    owner: Option<u32>,
+    /// Whether it may connect to any itself.
+    is_open: bool,
+}
+
+impl Reach {
+    fn has(&self, port: u16) -> bool {
+        let is_own = || match self.owner {
+            Some(owner) => crate::peers::listener(port) == Some(owner),
+            // Nobody can tell whose it is.
+            None => self.is_open,
+        };
+        !self.closed.contains(&port) && is_own()
+    }
+}
+
 struct NamespaceSandbox {
     link: Arc<Link>,
     id: u64,
     /// The connection to its first process.
     control: Arc<Control>,
-    /// Whose ports may be connected to, if it shares the host's network and has a user of its own.
-    port_owner: Option<u32>,
-    /// The ports that may not, if it shares the host's network.
-    closed_ports: Option<Vec<u16>>,
+    /// What may be connected to in its name, if it shares the host's network.
+    reach: Option<Reach>,
     group: Group,
     /// Asked after every invocation, so it stays open.
     memory_peak: OnceLock<Option<MemoryPeak>>,
@@ -150,14 +172,12 @@ struct NamespaceSandbox {
 impl NamespaceSandbox {
     async fn connect_to(&self, port: u16) -> io::Result<TcpStream> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let Some(closed) = &self.closed_ports else {
+        let Some(reach) = &self.reach else {
             let socket =
                 TcpSocket::from_std_stream(self.control.new_socket(self.ended.clone()).await?.into());
             return socket.connect(address).await;
         };
-        let is_open = !closed.contains(&port)
-            && self.port_owner.is_none_or(|owner| crate::peers::listener(port) == Some(owner));
-        if !is_open {
+        if !reach.has(port) {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));
         }
         TcpStream::connect(address).await

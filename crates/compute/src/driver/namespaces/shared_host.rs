@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::thread::CapabilitySet;
 
 use super::{NamespaceConfig, UID_BASE};
-use crate::driver::{RootEntry, SandboxSpec};
+use crate::driver::{Level, RootEntry, SandboxSpec};
 
 /// What every function may read: programs and libraries, and what tells them about this host.
 const READABLE: [&str; 7] = ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc"];
@@ -35,6 +35,8 @@ pub(super) struct SharedHost {
     uid_base: Option<u32>,
     /// Whether functions may connect to anything.
     pub(super) egress: bool,
+    /// Whether rules keep them from what they may not.
+    pub(super) confines: bool,
     platform_ports: Vec<u16>,
     /// Whether the host's directory for temporary files holds nothing of the platform.
     tmp_is_harmless: bool,
@@ -66,6 +68,7 @@ impl SharedHost {
             homes,
             uid_base: config.own_users().then_some(config.uid_base),
             egress: config.egress.is_some(),
+            confines: config.level == Level::Container,
             platform_ports: config.platform_ports.clone(),
         })
     }
