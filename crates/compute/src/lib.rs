@@ -14,6 +14,7 @@ mod egress;
 pub mod exchange;
 mod host_root;
 mod invoke;
+mod log_format;
 mod output;
 #[cfg(target_os = "linux")]
 mod peers;
@@ -40,6 +41,7 @@ pub use egress::rules::{
     EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
 };
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
+pub use log_format::{LogFormat, LogLevel};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;

@@ -2,6 +2,7 @@
 //! log ([`text`]) or AWS's JSON ([`json`]), which the Telemetry and Logs APIs and logs in JSON share.
 
 mod json;
+mod level;
 mod text;
 
 use std::time::Duration;
