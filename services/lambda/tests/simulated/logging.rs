@@ -156,3 +156,39 @@ fn environments_are_told_of_their_log() {
         assert!(hex.len() == 32 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()), "{stream}");
     });
 }
+
+#[test]
+fn what_is_told_of_invocations_has_the_log_s_format_and_level() {
+    story("log-lines", async |world| {
+        let line =
+            |level| format!(r#"{{"timestamp":"2026-01-01T00:00:00Z","level":"{level}","message":"m"}}"#);
+        let prints = format!("plain\n{}\n{}\n", line("DEBUG"), line("ERROR"));
+        world.call::<CreateFunction>(create("hello", "JSON - - -")).await.expect("made");
+        let kinds = |log: Vec<String>| {
+            let kind = |line: &String| match serde_json::from_str::<Value>(line) {
+                Ok(line) => {
+                    line.get("type").or(line.get("level")).expect("a kind").as_str().unwrap().to_owned()
+                }
+                Err(_) => line.clone(),
+            };
+            log.iter().map(kind).collect::<Vec<_>>().join(" ")
+        };
+        let (_, log) = invoke(world, &prints).await;
+        let report: Value = serde_json::from_str(log.last().expect("lines")).expect("JSON");
+        assert_eq!(report["record"]["status"], "success");
+        assert_eq!(report["record"]["metrics"]["memorySizeMB"], 128);
+        assert_eq!(kinds(log), "platform.start plain ERROR platform.report");
+        for (asked, expected) in [
+            (
+                "JSON DEBUG DEBUG -",
+                "platform.initStart platform.initRuntimeDone platform.initReport platform.start plain DEBUG ERROR \
+                 platform.runtimeDone platform.report",
+            ),
+            ("JSON ERROR WARN -", "ERROR"),
+            ("JSON FATAL INFO -", "platform.start platform.report"),
+        ] {
+            update(world, asked).await;
+            assert_eq!(kinds(invoke(world, &prints).await.1), expected, "{asked}");
+        }
+    });
+}
