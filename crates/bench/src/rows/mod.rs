@@ -5,6 +5,7 @@ mod consumers;
 mod functions;
 mod mappings;
 mod objects;
+mod peers;
 mod sends;
 pub(crate) mod start;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(
         Benchmark::Burst => burst::rows(env, options, &dir).await,
         Benchmark::Mappings => mappings::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
+        Benchmark::Peers => peers::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.
     let _left = std::fs::remove_dir_all(&dir);
