@@ -104,7 +104,8 @@ fn level(line: &str) -> LogLevel {
             return None;
         };
         let time = TIME_MEMBERS.iter().find_map(|name| object.get(*name)?.as_str())?;
-        Timestamp::parse_iso8601(time).ok()?;
+        // AWS's own runtime for Python writes the time of an error without a zone.
+        Timestamp::parse_iso8601(time).or_else(|_| Timestamp::parse_iso8601(&format!("{time}Z"))).ok()?;
         LogLevel::named(object.get("level")?.as_str()?)
     };
     said().unwrap_or(LogLevel::Info)
@@ -119,6 +120,7 @@ mod tests {
         let cases = [
             (r#"{"timestamp":"2026-11-29T10:00:00.123Z","level":"DEBUG","message":"m"}"#, LogLevel::Debug),
             (r#" {"time":"2026-11-29T10:00:00.123456789+02:00","level":"warn"}"#, LogLevel::Warn),
+            (r#"{"timestamp":"2026-11-29T10:00:00","level":"ERROR"}"#, LogLevel::Error),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"WARNING"}"#, LogLevel::Warn),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"critical"}"#, LogLevel::Fatal),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"trace"}"#, LogLevel::Trace),
