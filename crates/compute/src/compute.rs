@@ -9,11 +9,14 @@ use apus_time::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::ComputeConfig;
-use crate::driver::{Driver, Level, SandboxSpec};
+use crate::driver::{Companion, Driver, Level, SandboxSpec};
+use crate::exchange::{EXTENSIONS_MAX, ShutdownReason};
+use crate::extension_programs;
 use crate::host_root::HostRoot;
 use crate::invoke::{InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
 use crate::output::EnvironmentLog;
-use crate::pool::environment::{Alive, Blueprint, Environment, StartFailure};
+use crate::pool::environment::{Alive, Environment};
+use crate::pool::init::{Blueprint, StartFailure};
 use crate::pool::rules::{
     Action, Call, ColdReason, Condition, EnvironmentId, Event, InvokeId, Pool, PoolLimits,
 };
@@ -22,7 +25,7 @@ use crate::runtimes::{self, PlanFailure, RuntimeContext};
 use crate::sdk::Fetcher;
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::standing::Standing;
-use crate::variables::{VariableContext, variables};
+use crate::variables::{VariableContext, of_extensions, variables};
 
 /// The memory that buys one processor, in MB: AWS's number.
 const MEMORY_MB_PER_CPU: u64 = 1769;
@@ -256,10 +259,18 @@ impl Compute {
     /// Ends all environments and the driver, and returns when nothing is left.
     pub async fn stop(&self) {
         let inner = &self.inner;
-        inner.state().stopped = true;
+        let leaving: Vec<_> = {
+            let mut state = inner.state();
+            state.stopped = true;
+            let told = state.environments.values().filter(|environment| environment.living.has_extensions());
+            told.cloned().collect()
+        };
         inner.reaper.notify_one();
         inner.clone().step(Event::Stopping, None);
         inner.provisioning.notify_waiters();
+        for environment in leaving {
+            environment.living.shut_down(ShutdownReason::Spindown).await;
+        }
         inner.driver.stop().await;
         loop {
             let gone = inner.gone.notified();
@@ -363,17 +374,17 @@ impl Inner {
             }
             Action::Freeze(id) => {
                 if let Some(environment) = state.environments.get(&id) {
-                    environment.sandbox.freeze();
+                    environment.living.set_frozen(true);
                 }
             }
             Action::Thaw(id) => {
                 if let Some(environment) = state.environments.get(&id) {
-                    environment.sandbox.thaw();
+                    environment.living.set_frozen(false);
                 }
             }
             Action::Stop(id) => {
                 if let Some(environment) = state.environments.get(&id) {
-                    environment.sandbox.kill();
+                    self.end(environment, ShutdownReason::Spindown);
                 }
             }
             Action::Fail(invoke, _) => {
@@ -386,6 +397,24 @@ impl Inner {
             Action::Refuse(invoke) => answer(state, invoke, InvokeError::Stopping),
         }
         None
+    }
+
+    /// An environment is of no further use.
+    fn give_up(self: &Arc<Self>, id: EnvironmentId, environment: &Arc<Environment>, reason: ShutdownReason) {
+        self.clone().step(Event::Failed(id), None);
+        self.end(environment, reason);
+    }
+
+    /// Ends an environment, at once if nobody in it wants to know.
+    fn end(&self, environment: &Arc<Environment>, reason: ShutdownReason) {
+        if environment.living.has_extensions() {
+            let environment = Arc::clone(environment);
+            self.env.spawn("environment shutdown", async move {
+                environment.living.shut_down(reason).await;
+            });
+        } else {
+            environment.living.kill();
+        }
     }
 
     fn blueprint(&self, spec: FunctionSpec, reason: Option<ColdReason>) -> Result<Blueprint, InvokeError> {
@@ -427,10 +456,18 @@ impl Inner {
             ahead: reason.is_none(),
             runtime_api: "127.0.0.1:9001",
         };
+        let extensions = extension_programs::names(&spec.layer_dirs);
+        let variables = variables(&spec, &context);
+        let companion = |name: &String| Companion {
+            command: vec![format!("{}/{name}", extension_programs::DIRECTORY)],
+            variables: of_extensions(&variables),
+            directory: "/".into(),
+        };
         let sandbox = SandboxSpec {
             root,
             command,
-            variables: variables(&spec, &context),
+            companions: extensions.iter().take(EXTENSIONS_MAX).map(companion).collect(),
+            variables,
             directory: "/var/task".into(),
             memory_bytes: u64::from(spec.memory_mb) * MIB,
             cpu_milli: (u64::from(spec.memory_mb) * 1000 / MEMORY_MB_PER_CPU).max(1) as u32,
@@ -439,7 +476,7 @@ impl Inner {
             host_ports: Vec::new(),
         };
         let instance_id = log_stream.rsplit(']').next().unwrap_or_default().to_owned();
-        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, instance_id, notes, reason })
+        Ok(Blueprint { spec, sandbox, entrypoint_fault, log, instance_id, extensions, notes, reason })
     }
 }
 
@@ -452,11 +489,16 @@ async fn start(inner: Arc<Inner>, id: EnvironmentId, spec: FunctionSpec, reason:
     };
     match started {
         Ok(environment) => {
-            let sandbox = environment.sandbox.clone();
-            inner.state().environments.insert(id, Arc::new(environment));
+            let environment = Arc::new(environment);
+            inner.state().environments.insert(id, Arc::clone(&environment));
             inner.clone().step(Event::Ready(id), None);
             inner.provisioning.notify_waiters();
-            sandbox.ended().await;
+            if environment.living.broken_while_standing().await {
+                // Between invocations too.
+                inner.clone().step(Event::Failed(id), None);
+                environment.living.shut_down(ShutdownReason::Failure).await;
+            }
+            environment.living.ended().await;
             inner.state().environments.remove(&id);
             inner.clone().step(Event::Ended(id), None);
         }
@@ -478,15 +520,19 @@ async fn serve_one(
     request: InvokeRequest,
 ) -> InvokeOutcome {
     let (outcome, alive) = environment.invoke(request).await;
-    if alive == Alive::Yes {
-        // Before the caller knows: its next invocation is then kept for this environment.
-        inner.clone().step(Event::Answered(id), None);
-        let env = inner.env.clone();
-        env.spawn("environment return", async move {
-            if environment.ready().await == Alive::Yes {
-                inner.step(Event::Ready(id), None);
-            }
-        });
+    match alive {
+        Alive::Yes => {
+            // Before the caller knows: its next invocation is then kept for this environment.
+            inner.clone().step(Event::Answered(id), None);
+            let env = inner.env.clone();
+            env.spawn("environment return", async move {
+                match environment.finish().await {
+                    Alive::Yes => inner.step(Event::Ready(id), None),
+                    Alive::No(reason) => inner.give_up(id, &environment, reason),
+                }
+            });
+        }
+        Alive::No(reason) => inner.give_up(id, &environment, reason),
     }
     outcome
 }

@@ -149,7 +149,7 @@ fn write_etc(etc: &Path) -> io::Result<()> {
     );
     write(&etc.join("passwd"), &passwd)?;
     write(&etc.join("group"), format!("root:x:0:\nsbx_user1051:x:{INSIDE_GID}:\nnogroup:x:65534:\n"))?;
-    write(&etc.join("hosts"), "127.0.0.1 localhost sandbox\n")?;
+    write(&etc.join("hosts"), "127.0.0.1 localhost sandbox sandbox.localdomain\n")?;
     write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")?;
     write(&etc.join("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n")?;
     write(&etc.join("os-release"), "NAME=\"Apus\"\nID=apus\nPRETTY_NAME=\"Apus sandbox\"\n")?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use crate::pool::rules::{ColdReason, Throttled};
 use crate::response_stream::ResponseWriter;
@@ -51,6 +52,41 @@ pub struct InvokeOutcome {
     pub memory_max_bytes: u64,
     /// Things worth telling the user, such as a runtime of another version than was asked for.
     pub notes: Vec<String>,
+    /// Present while extensions go on after the runtime has answered: the log lacks its end, and the figures are those
+    /// of the runtime.
+    pub unfinished: Option<Unfinished>,
+}
+
+impl InvokeOutcome {
+    /// Waits until extensions have done their part, and returns the whole.
+    pub async fn finished(mut self) -> Self {
+        let Some(Unfinished(mut later)) = self.unfinished.take() else { return self };
+        let finished = later.wait_for(Option::is_some).await.ok().and_then(|finished| finished.clone());
+        if let Some(Finished { log, duration, billed_ms, memory_max_bytes }) = finished {
+            (self.log, self.duration) = (log, duration);
+            (self.billed_ms, self.memory_max_bytes) = (billed_ms, memory_max_bytes);
+        }
+        self
+    }
+}
+
+/// The rest of an invocation, which is still to come.
+#[derive(Clone, Debug)]
+pub struct Unfinished(watch::Receiver<Option<Finished>>);
+
+impl Unfinished {
+    pub(crate) fn new(later: watch::Receiver<Option<Finished>>) -> Self {
+        Self(later)
+    }
+}
+
+/// What the rest of an invocation changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub(crate) log: String,
+    pub(crate) duration: Duration,
+    pub(crate) billed_ms: u64,
+    pub(crate) memory_max_bytes: u64,
 }
 
 /// That the function failed.

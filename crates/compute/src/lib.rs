@@ -12,7 +12,9 @@ mod dns;
 pub mod driver;
 mod egress;
 pub mod exchange;
+mod extension_programs;
 mod host_root;
+mod inside;
 mod invoke;
 mod log_format;
 mod output;
@@ -25,11 +27,11 @@ mod probe;
 mod programs;
 mod provision;
 pub mod response_stream;
-mod runtime_api;
 mod runtimes;
 mod sdk;
 mod spec;
 mod standing;
+mod telemetry;
 mod variables;
 
 pub use compute::Compute;
@@ -40,7 +42,7 @@ pub use driver::{Level, StartError};
 pub use egress::rules::{
     EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
 };
-pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX};
+pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX, Unfinished};
 pub use log_format::{LogFormat, LogLevel};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]

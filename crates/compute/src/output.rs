@@ -7,6 +7,7 @@ use apus_env::Env;
 
 use crate::log_format::LogFormat;
 use crate::platform_event::{PlatformEvent, PlatformRecord};
+use crate::telemetry::{Entry, Telemetry, Written};
 
 /// The longest line that is kept whole; the rest of a longer one becomes the next.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -25,6 +26,22 @@ pub trait LineSink: Send + Sync {
     fn line(&self, request_id: Option<&str>, line: &str);
 }
 
+/// Who writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Function,
+    Extension,
+}
+
+/// Takes the output of an environment's extensions, into its log.
+pub(crate) struct ExtensionOutput(pub(crate) Arc<EnvironmentLog>);
+
+impl OutputSink for ExtensionOutput {
+    fn write(&self, bytes: &[u8]) {
+        self.0.write_by(Writer::Extension, bytes);
+    }
+}
+
 /// The log of one environment.
 pub struct EnvironmentLog {
     env: Env,
@@ -36,14 +53,22 @@ pub struct EnvironmentLog {
 struct State {
     format: LogFormat,
     request_id: Option<String>,
-    partial: Vec<u8>,
+    /// What was written of a line, by the function and by extensions.
+    partial: [Vec<u8>; 2],
     slice: String,
+    /// Who else reads it.
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 impl EnvironmentLog {
     /// An empty one, of which what that format keeps goes on to `lines`.
     pub fn new(env: Env, lines: Arc<dyn LineSink>, format: LogFormat) -> Arc<Self> {
         Arc::new(Self { env, lines, state: Mutex::new(State { format, ..State::default() }) })
+    }
+
+    /// What comes from now on goes to those who subscribe to it, too.
+    pub(crate) fn attach(&self, telemetry: Arc<Telemetry>) {
+        self.lock().telemetry = Some(telemetry);
     }
 
     /// What is written from now on belongs to this invocation.
@@ -56,15 +81,26 @@ impl EnvironmentLog {
         let event = PlatformEvent { time: self.env.now(), record };
         let mut state = self.lock();
         if let Some(line) = state.format.platform_line(&event) {
-            state.end_partial(&*self.lines);
+            self.end_partial(&mut state);
             state.push_line(&line, &*self.lines);
         }
+        if let Some(telemetry) = &state.telemetry {
+            telemetry.record(&Entry::Platform(event));
+        }
+    }
+
+    /// The invocation's slice until now.
+    pub(crate) fn so_far(&self) -> String {
+        let mut state = self.lock();
+        self.end_partial(&mut state);
+        state.shorten();
+        state.slice.clone()
     }
 
     /// Ends the invocation's slice and returns it.
     pub fn end(&self) -> String {
         let mut state = self.lock();
-        state.end_partial(&*self.lines);
+        self.end_partial(&mut state);
         state.request_id = None;
         state.shorten();
         std::mem::take(&mut state.slice)
@@ -76,41 +112,60 @@ impl EnvironmentLog {
 }
 
 impl OutputSink for EnvironmentLog {
-    fn write(&self, mut bytes: &[u8]) {
+    fn write(&self, bytes: &[u8]) {
+        self.write_by(Writer::Function, bytes);
+    }
+}
+
+impl EnvironmentLog {
+    fn write_by(&self, writer: Writer, mut bytes: &[u8]) {
         let mut state = self.lock();
         while !bytes.is_empty() {
-            let room = LINE_BYTES_MAX - state.partial.len();
+            let partial = &mut state.partial[writer as usize];
+            let room = LINE_BYTES_MAX - partial.len();
             let window = &bytes[..bytes.len().min(room)];
             if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
-                state.partial.extend_from_slice(&bytes[..end]);
-                state.end_line(&*self.lines);
+                partial.extend_from_slice(&bytes[..end]);
+                self.end_line(&mut state, writer);
                 bytes = &bytes[end + 1..];
             } else {
-                state.partial.extend_from_slice(window);
+                partial.extend_from_slice(window);
                 bytes = &bytes[window.len()..];
-                if state.partial.len() >= LINE_BYTES_MAX {
-                    state.end_line(&*self.lines);
+                if partial.len() >= LINE_BYTES_MAX {
+                    self.end_line(&mut state, writer);
                 }
             }
+        }
+    }
+
+    fn end_partial(&self, state: &mut State) {
+        for writer in [Writer::Function, Writer::Extension] {
+            if !state.partial[writer as usize].is_empty() {
+                self.end_line(state, writer);
+            }
+        }
+    }
+
+    fn end_line(&self, state: &mut State, writer: Writer) {
+        let partial = std::mem::take(&mut state.partial[writer as usize]);
+        let line = String::from_utf8_lossy(&partial);
+        if state.format.keeps(&line) {
+            state.push_line(&line, &*self.lines);
+        }
+        if let Some(telemetry) = &state.telemetry
+            && telemetry.is_read()
+        {
+            let in_json = state.format != LogFormat::Text;
+            let written = Written { time: self.env.now(), line: line.into_owned(), in_json };
+            telemetry.record(&match writer {
+                Writer::Function => Entry::Function(written),
+                Writer::Extension => Entry::Extension(written),
+            });
         }
     }
 }
 
 impl State {
-    fn end_partial(&mut self, lines: &dyn LineSink) {
-        if !self.partial.is_empty() {
-            self.end_line(lines);
-        }
-    }
-
-    fn end_line(&mut self, lines: &dyn LineSink) {
-        let partial = std::mem::take(&mut self.partial);
-        let line = String::from_utf8_lossy(&partial);
-        if self.format.keeps(&line) {
-            self.push_line(&line, lines);
-        }
-    }
-
     fn push_line(&mut self, line: &str, lines: &dyn LineSink) {
         lines.line(self.request_id.as_deref(), line);
         self.slice.push_str(line);

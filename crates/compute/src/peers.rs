@@ -8,6 +8,9 @@ use std::ops::Range;
 /// The state of a connection that both ends hold, in the kernel's tables.
 const ESTABLISHED: &str = "01";
 
+/// The state of a socket that connections are accepted from.
+const LISTENING: &str = "0A";
+
 /// Who connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -56,6 +59,31 @@ pub(crate) fn peer(own: SocketAddr, peer: SocketAddr) -> Peer {
     find(&rows, &shown(peer), &shown(own)).map_or(Peer::Unknown, Peer::User)
 }
 
+/// The user who listens at a port of the loopback of this host, if it is one only.
+pub(crate) fn listener(port: u16) -> Option<u32> {
+    let mut owners = Vec::new();
+    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
+        let rows = fs::read_to_string(table).unwrap_or_default();
+        owners.extend(listeners(&rows, port));
+    }
+    owners.dedup();
+    match owners[..] {
+        [owner] => Some(owner),
+        _ => None,
+    }
+}
+
+/// The users who listen at a port, at whatever address.
+fn listeners(rows: &str, port: u16) -> impl Iterator<Item = u32> {
+    let end = format!(":{port:04X}");
+    rows.lines().skip(1).filter_map(move |row| {
+        let mut columns = row.split_whitespace().skip(1);
+        let is_it = columns.next()?.ends_with(&end);
+        let is_listening = columns.nth(1)? == LISTENING;
+        (is_it && is_listening).then(|| columns.nth(3)?.parse().ok()).flatten()
+    })
+}
+
 /// Only an address of this host can be bound to.
 fn is_here(address: IpAddr) -> bool {
     address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
@@ -101,6 +129,8 @@ mod tests {
             let (accepted, from) = listener.accept().expect("it is accepted");
             let own = accepted.local_addr().expect("it has one");
             assert_eq!(peer(own, from), Peer::User(rustix::process::geteuid().as_raw()), "{address}");
+            let port = listener.local_addr().expect("it has one").port();
+            assert_eq!(super::listener(port), Some(rustix::process::geteuid().as_raw()), "{address}");
             drop(stream);
             assert_eq!(peer(own, from), Peer::Unknown, "{address}");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::futures::Notified;
 
 use crate::compute::Compute;
-use crate::pool::environment::StartFailure;
+use crate::pool::init::StartFailure;
 use crate::pool::rules::Event;
 use crate::spec::{FunctionKey, FunctionSpec};
 

@@ -75,3 +75,18 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
     all.extend(secrets.iter().map(owned));
     all.into_iter().collect()
 }
+
+/// What of a function's variables is the runtime's business only, as on AWS.
+const OF_RUNTIMES: [&str; 6] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+    "_HANDLER",
+];
+
+/// The variables of its extensions.
+pub(crate) fn of_extensions(variables: &[(String, String)]) -> Vec<(String, String)> {
+    variables.iter().filter(|(name, _)| !OF_RUNTIMES.contains(&name.as_str())).cloned().collect()
+}

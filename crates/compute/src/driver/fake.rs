@@ -1,16 +1,21 @@
 //! A driver without processes: a closure answers each invocation. For simulations: no threads, no sockets,
 //! and no time but the environment's.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apus_env::Env;
 use bytes::Bytes;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{BoxFuture, Driver, Exit, Level, Sandbox, SandboxSpec, StartError, Wiring};
+use super::{BoxFuture, Driver, Ends, Exit, Level, ProgramEnd, Sandbox, SandboxSpec, StartError, Wiring};
 use crate::exchange::{Answer, Exchange, Fault, Invocation};
 use crate::output::OutputSink;
+
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
 
 /// What a simulated function does with one invocation.
 #[derive(Clone, Debug)]
@@ -79,6 +84,7 @@ impl Driver for FakeDriver {
             exchange: wiring.exchange.clone(),
             ended: watch::Sender::new(None),
             frozen: watch::Sender::new(false),
+            ends: watch::Sender::default(),
         });
         let mut living = self.living.lock().expect("no code panics while it holds this lock");
         living.retain(|sandbox| sandbox.ended.borrow().is_none());
@@ -109,6 +115,8 @@ struct FakeSandbox {
     exchange: Arc<Exchange>,
     ended: watch::Sender<Option<Exit>>,
     frozen: watch::Sender<bool>,
+    /// Without companions its end is its program's.
+    ends: watch::Sender<Ends>,
 }
 
 impl FakeSandbox {
@@ -135,6 +143,26 @@ impl Sandbox for FakeSandbox {
 
     fn thaw(&self) {
         self.frozen.send_replace(false);
+    }
+
+    fn begin(&self) -> BoxFuture<'_, Result<(), StartError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn ends(&self) -> watch::Receiver<Ends> {
+        self.ends.subscribe()
+    }
+
+    fn end_program(&self, how: ProgramEnd) {
+        let signal = match how {
+            ProgramEnd::Asked => SIGTERM,
+            ProgramEnd::Killed => SIGKILL,
+        };
+        self.end(Exit::Signal(signal));
+    }
+
+    fn connect(&self, _: u16) -> BoxFuture<'_, io::Result<TcpStream>> {
+        Box::pin(async { Err(io::Error::from(io::ErrorKind::ConnectionRefused)) })
     }
 
     fn ended(&self) -> BoxFuture<'_, Exit> {

@@ -9,12 +9,16 @@ mod root;
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::exchange::Exchange;
+use crate::inside::Inside;
 use crate::output::OutputSink;
 use crate::spec::InsideListeners;
 
@@ -28,8 +32,8 @@ pub trait Driver: Send + Sync {
     /// The isolation that its sandboxes have.
     fn level(&self) -> Level;
 
-    /// Starts a sandbox, whose runtime speaks to `wiring.exchange`. Returns when the sandbox exists; that its
-    /// runtime has initialised is the exchange's to say.
+    /// Starts a sandbox, whose runtime speaks to `wiring.exchange`. Returns when the sandbox exists and its companions are
+    /// started, with its program if it has none; that its runtime has initialised is the exchange's to say.
     fn start(&self, spec: SandboxSpec, wiring: Wiring)
     -> BoxFuture<'_, Result<Arc<dyn Sandbox>, StartError>>;
 
@@ -56,6 +60,19 @@ pub trait Sandbox: Send + Sync {
     /// Lets its processes run again.
     fn thaw(&self);
 
+    /// Starts its program, if that has waited for its companions.
+    fn begin(&self) -> BoxFuture<'_, Result<(), StartError>>;
+
+    /// What of it has ended while it stands: it outlives its program if it has companions, and these. Where it has none,
+    /// the end of its program is its own.
+    fn ends(&self) -> watch::Receiver<Ends>;
+
+    /// Asks its program to end, or ends it, and nothing else. Harmless when it has ended already.
+    fn end_program(&self, how: ProgramEnd);
+
+    /// Connects to who listens at a port inside.
+    fn connect(&self, port: u16) -> BoxFuture<'_, io::Result<TcpStream>>;
+
     /// Waits until nothing of it is left, and says how it ended. May be called again; the answer stays.
     fn ended(&self) -> BoxFuture<'_, Exit>;
 
@@ -70,8 +87,12 @@ pub trait Sandbox: Send + Sync {
 pub struct Wiring {
     /// Where its runtime takes invocations and leaves responses.
     pub exchange: Arc<Exchange>,
+    /// What else there is for processes inside.
+    pub(crate) inside: Inside,
     /// Where its output goes.
     pub output: Arc<dyn OutputSink>,
+    /// Where that of its companions goes.
+    pub companion_output: Arc<dyn OutputSink>,
     /// Receives the listeners of the platform's endpoint, opened inside the sandbox's network.
     pub serve_endpoint: Box<dyn FnOnce(InsideListeners) + Send>,
 }
@@ -106,6 +127,41 @@ pub struct SandboxSpec {
     /// Ports of the host that it may connect to without a way out, if it has no network of its own.
     #[n(8)]
     pub host_ports: Vec<u16>,
+    /// Programs beside it, which are started first.
+    #[n(9)]
+    pub companions: Vec<Companion>,
+}
+
+/// A program that runs in a sandbox beside that for which there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Companion {
+    /// The program inside the sandbox, and its arguments.
+    #[n(0)]
+    pub command: Vec<String>,
+    /// Its environment variables; secrets are among them.
+    #[n(1)]
+    pub variables: Vec<(String, String)>,
+    /// The directory that it starts in.
+    #[n(2)]
+    pub directory: String,
+}
+
+/// What of a sandbox has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Its program.
+    pub program: Option<Exit>,
+    /// Its companions, in their order.
+    pub companions: Vec<Option<Exit>>,
+}
+
+/// How a program is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramEnd {
+    /// It may finish what it does.
+    Asked,
+    /// At once.
+    Killed,
 }
 
 /// How a sandbox ended.
@@ -126,6 +182,8 @@ pub enum Exit {
 pub enum StartError {
     /// Its program cannot be executed: a fault of the function.
     Entrypoint(String),
+    /// A companion cannot be executed: a fault of the function too.
+    Companion(String),
     /// The host refused something: a fault of the platform.
     Host(String),
 }
@@ -134,6 +192,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entrypoint(why) => write!(f, "the program of the function cannot be executed: {why}"),
+            Self::Companion(why) => write!(f, "an extension of the function cannot be executed: {why}"),
             Self::Host(why) => write!(f, "the sandbox cannot be started: {why}"),
         }
     }

@@ -1,97 +1,35 @@
-//! One execution environment: its start, and one invocation at a time. Knows neither the pool's other
+//! One execution environment that has initialised: one invocation at a time. Knows neither the pool's other
 //! environments nor what drives the sandbox.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use apus_env::Env;
 use apus_time::Timestamp;
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::cold::ColdReason;
 use super::failure::Failure;
-use crate::driver::{Driver, Sandbox, SandboxSpec, StartError, Wiring};
-use crate::exchange::{Answer, Exchange, Invocation, RESPONSE_BYTES_MAX};
-use crate::invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest};
+use super::init::Blueprint;
+use super::living::Living;
+use crate::exchange::{Answer, Invocation, RESPONSE_BYTES_MAX, ShutdownReason};
+use crate::invoke::{Finished, FunctionError, InvokeOutcome, InvokeRequest, Unfinished};
 use crate::output::EnvironmentLog;
-use crate::platform_event::{
-    End, Fault, InitPhase, InitReport, InitRuntimeDone, InitStart, InitializationType, PlatformRecord,
-    Report, RuntimeDone, Start, Status,
-};
+use crate::platform_event::{End, Fault, PlatformRecord, Report, RuntimeDone, Span, Start, Status};
 use crate::response_stream::STREAM_BYTES_MAX;
 use crate::spec::FunctionSpec;
 use crate::standing::Started;
 
-/// How long a runtime may take to initialise before it gets a second chance under the function's timeout.
-const INIT_LIMIT: Duration = Duration::from_secs(10);
-
-/// What an environment is started from.
-pub(crate) struct Blueprint {
-    pub(crate) spec: FunctionSpec,
-    pub(crate) sandbox: SandboxSpec,
-    /// Why there is nothing to start in the sandbox, if the function brings nothing.
-    pub(crate) entrypoint_fault: Option<String>,
-    pub(crate) log: Arc<EnvironmentLog>,
-    /// A name of the environment, of no meaning.
-    pub(crate) instance_id: String,
-    pub(crate) notes: Vec<String>,
-    /// Why it is started for an invocation; nothing, if it is started ahead of all.
-    pub(crate) reason: Option<ColdReason>,
-}
-
-impl Blueprint {
-    fn initialization_type(&self) -> InitializationType {
-        if self.reason.is_some() {
-            InitializationType::OnDemand
-        } else {
-            InitializationType::ProvisionedConcurrency
-        }
-    }
-
-    fn init_start(&self, phase: InitPhase) -> PlatformRecord {
-        PlatformRecord::InitStart(InitStart {
-            initialization_type: self.initialization_type(),
-            phase,
-            function_name: self.spec.name.clone(),
-            function_version: self.spec.version.clone(),
-            instance_id: self.instance_id.clone(),
-            instance_memory_mb: self.spec.memory_mb,
-        })
-    }
-}
-
-/// A start that came to nothing.
-#[derive(Clone)]
-pub(crate) enum StartFailure {
-    /// The function's fault, which is its answer to the invocation that waited.
-    Function(FailedInit),
-    /// Not the function's.
-    Platform(InvokeError),
-}
-
-#[derive(Clone)]
-pub(crate) struct FailedInit {
-    failure: Failure,
-    /// Of the try before the invocation.
-    init_duration: Duration,
-    /// Of the one that was part of it.
-    duration: Duration,
-    log: Arc<EnvironmentLog>,
-    notes: Vec<String>,
-    reason: Option<ColdReason>,
-    memory_max_bytes: u64,
-}
-
 /// An environment that has initialised.
 pub(crate) struct Environment {
-    env: Env,
+    pub(crate) living: Living,
     spec: FunctionSpec,
-    exchange: Arc<Exchange>,
-    pub(crate) sandbox: Arc<dyn Sandbox>,
     log: Arc<EnvironmentLog>,
     /// For the first invocation, which was cold unless the environment was started ahead.
     birth: Mutex<Option<Birth>>,
+    /// What is left of an invocation that the runtime has answered.
+    rest: Mutex<Option<Rest>>,
     since: Timestamp,
     /// Why it was started, if not ahead of invocations.
     reason: Option<ColdReason>,
@@ -99,106 +37,49 @@ pub(crate) struct Environment {
     invocations: AtomicU64,
 }
 
-struct Birth {
+pub(super) struct Birth {
     /// How long the start took, and why it was made; absent if no invocation waited for it.
     init_duration: Option<Duration>,
     reason: Option<ColdReason>,
     notes: Vec<String>,
 }
 
+/// An invocation whose extensions have not done their part yet.
+struct Rest {
+    close: Close,
+    begun: Duration,
+    runtime_done: (Timestamp, Duration),
+    finished: watch::Sender<Option<Finished>>,
+}
+
+/// Whether an environment can serve on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alive {
+    Yes,
+    /// It has to end for this.
+    No(ShutdownReason),
+}
+
 impl Environment {
-    /// Starts a sandbox and waits until its runtime asks for work.
-    pub(crate) async fn start(
-        env: Env,
-        driver: &dyn Driver,
-        blueprint: Blueprint,
-    ) -> Result<Self, StartFailure> {
-        let begun = env.monotonic();
-        let mut limit = INIT_LIMIT;
-        let mut again = false;
-        let mut tried = begun;
-        loop {
-            let phase = if again { InitPhase::Invoke } else { InitPhase::Init };
-            let initialization_type = blueprint.initialization_type();
-            blueprint.log.platform(blueprint.init_start(phase));
-            let exchange = Exchange::new();
-            let ports = blueprint.spec.ports.clone();
-            let wiring = Wiring {
-                exchange: exchange.clone(),
-                output: blueprint.log.clone(),
-                serve_endpoint: Box::new(move |inside| ports.serve_endpoint(inside)),
-            };
-            let started = match &blueprint.entrypoint_fault {
-                Some(why) => Err(StartError::Entrypoint(why.clone())),
-                None => driver.start(blueprint.sandbox.clone(), wiring).await,
-            };
-            let runtime_done = |status| {
-                PlatformRecord::InitRuntimeDone(InitRuntimeDone { initialization_type, phase, status })
-            };
-            let report = |status, duration| {
-                PlatformRecord::InitReport(InitReport { initialization_type, phase, status, duration })
-            };
-            let (failure, sandbox) = match started {
-                Err(StartError::Host(why)) => return Err(StartFailure::Platform(InvokeError::Host(why))),
-                Err(StartError::Entrypoint(why)) => (Failure::Entrypoint(why), None),
-                Ok(sandbox) => match initialise(&env, &exchange, &*sandbox, limit).await {
-                    Ok(()) => {
-                        sandbox.initialised();
-                        let took = env.monotonic().saturating_sub(tried);
-                        blueprint.log.platform(runtime_done(Status::Success));
-                        blueprint.log.platform(report(Status::Success, took));
-                        if blueprint.reason.is_none() {
-                            // What it printed is no invocation's.
-                            blueprint.log.end();
-                        }
-                        let (reason, init_duration) =
-                            (blueprint.reason, env.monotonic().saturating_sub(begun));
-                        let birth = Birth {
-                            init_duration: reason.map(|_| init_duration),
-                            reason,
-                            notes: blueprint.notes,
-                        };
-                        return Ok(Self {
-                            since: env.now(),
-                            reason,
-                            init_duration,
-                            invocations: AtomicU64::new(0),
-                            env,
-                            spec: blueprint.spec,
-                            exchange,
-                            sandbox,
-                            log: blueprint.log,
-                            birth: Mutex::new(Some(birth)),
-                        });
-                    }
-                    Err(failure) => (failure, Some(sandbox)),
-                },
-            };
-            let mut memory_max_bytes = 0;
-            if let Some(sandbox) = sandbox {
-                memory_max_bytes = sandbox.memory_peak_bytes().unwrap_or(0);
-                sandbox.kill();
-                sandbox.ended().await;
-            }
-            let took = env.monotonic().saturating_sub(tried);
-            blueprint.log.platform(runtime_done(failure.status()));
-            blueprint.log.platform(report(failure.status(), took));
-            // Whatever the reason was, a runtime gets a second chance, and with it the time of an invocation.
-            if !again {
-                again = true;
-                limit = blueprint.spec.timeout;
-                tried = env.monotonic();
-                continue;
-            }
-            return Err(StartFailure::Function(FailedInit {
-                failure,
-                init_duration: tried.saturating_sub(begun),
-                duration: took,
-                log: blueprint.log,
-                notes: blueprint.notes,
-                reason: blueprint.reason,
-                memory_max_bytes,
-            }));
+    /// One whose start took so long.
+    pub(super) fn new(living: Living, blueprint: Blueprint, init_duration: Duration) -> Self {
+        let reason = blueprint.reason;
+        if reason.is_none() {
+            // What it printed is no invocation's.
+            blueprint.log.end();
+        }
+        let init_duration_of_first = reason.map(|_| init_duration);
+        let birth = Birth { init_duration: init_duration_of_first, reason, notes: blueprint.notes };
+        Self {
+            since: living.env.now(),
+            living,
+            reason,
+            init_duration,
+            invocations: AtomicU64::new(0),
+            spec: blueprint.spec,
+            log: blueprint.log,
+            birth: Mutex::new(Some(birth)),
+            rest: Mutex::default(),
         }
     }
 
@@ -209,14 +90,17 @@ impl Environment {
             reason: self.reason,
             init_duration: self.init_duration,
             memory_mb: self.spec.memory_mb,
-            memory_peak_bytes: self.sandbox.memory_peak_bytes(),
+            memory_peak_bytes: self.living.sandbox.memory_peak_bytes(),
             invocations: self.invocations.load(Ordering::Relaxed),
         }
     }
 
-    /// Runs one invocation. The environment is of no further use unless it is alive afterwards.
+    /// Runs one invocation, until the runtime has done its part. The environment is of no further use unless it is alive
+    /// afterwards; if it is, [`Self::finish`] comes next.
     pub(crate) async fn invoke(&self, request: InvokeRequest) -> (InvokeOutcome, Alive) {
-        let begun = self.env.monotonic();
+        let env = &self.living.env;
+        let begun = env.monotonic();
+        let begun_at = env.now();
         self.invocations.fetch_add(1, Ordering::Relaxed);
         let (request_id, stream) = (request.request_id.clone(), request.response_stream);
         self.log.begin(&request_id);
@@ -224,7 +108,7 @@ impl Environment {
         self.log.platform(start_record(&request_id, &self.spec, trace_id.clone()));
         let invocation = Arc::new(Invocation {
             request_id: request.request_id,
-            deadline: self.env.now() + self.spec.timeout,
+            deadline: begun_at + self.spec.timeout,
             function_arn: request.invoked_arn.unwrap_or_else(|| self.spec.arn.clone()),
             trace_id: request.trace_id,
             client_context: request.client_context,
@@ -235,20 +119,20 @@ impl Environment {
             tokio::select! {
                 biased;
                 // What broke off a response may be the end of the runtime, which is soon known, or not.
-                answer = self.exchange.invoke(invocation, stream) => match answer {
+                answer = self.living.exchange.invoke(invocation, stream) => match answer {
                     Answer::Truncated => tokio::select! {
                         biased;
-                        exit = self.sandbox.ended() => Err(exit),
-                        () = self.exchange.ready() => Ok(answer),
+                        failure = self.living.broken() => Err(failure),
+                        () = self.living.exchange.runtime_ready() => Ok(answer),
                     },
                     answer => Ok(answer),
                 },
-                exit = self.sandbox.ended() => Err(exit),
+                failure = self.living.broken() => Err(failure),
             }
         };
-        let result = self.env.timeout(self.spec.timeout, answered).await;
-        let duration = self.env.monotonic().saturating_sub(begun);
-        self.sandbox.drain_output();
+        let result = env.timeout(self.spec.timeout, answered).await;
+        let duration = env.monotonic().saturating_sub(begun);
+        self.living.sandbox.drain_output();
         let result = match result {
             Ok(Ok(Answer::Response(payload))) => Ok(payload),
             Ok(Ok(Answer::Fault(fault))) => Err(Failure::Fault(fault)),
@@ -256,137 +140,146 @@ impl Environment {
             Ok(Ok(Answer::Streamed)) => Ok(Bytes::new()),
             Ok(Ok(Answer::StreamTooLarge)) => Err(Failure::TooLarge(STREAM_BYTES_MAX)),
             Ok(Ok(Answer::Truncated)) => Err(Failure::Truncated),
-            Ok(Err(exit)) => Err(Failure::Exited(exit)),
+            Ok(Err(failure)) => Err(failure),
             Err(_elapsed) => Err(Failure::TimedOut),
         };
-        let alive = match &result {
-            Ok(_) | Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated) => Alive::Yes,
-            Err(_) => Alive::No,
+        let alive = match result.as_ref().err().and_then(Failure::shutdown_reason) {
+            Some(reason) => Alive::No(reason),
+            None => Alive::Yes,
         };
-        let memory_max_bytes = self.sandbox.memory_peak_bytes().unwrap_or(0);
-        if alive == Alive::No {
-            self.sandbox.kill();
-        }
         let birth = self.birth.lock().expect("no code panics while it holds this lock").take();
         let (init_duration, reason, notes) = match birth {
             Some(birth) => (birth.init_duration, birth.reason, birth.notes),
             None => (None, None, Vec::new()),
         };
-        let outcome = conclude(
-            &self.spec,
-            &self.log,
-            &request_id,
-            self.env.now(),
-            Conclusion {
-                result,
-                initialised: true,
-                trace_id,
-                duration,
-                init_duration,
-                reason,
-                notes,
-                memory_max_bytes,
-            },
-        );
+        let conclusion = Conclusion {
+            result,
+            initialised: true,
+            trace_id,
+            at: (begun_at, env.now()),
+            duration,
+            init_duration,
+            reason,
+            notes,
+            memory_max_bytes: self.living.sandbox.memory_peak_bytes().unwrap_or(0),
+        };
+        let (mut outcome, close) = conclude(&self.spec, &self.log, &request_id, conclusion);
+        if alive == Alive::Yes && self.living.has_extensions() {
+            let (finished, later) = watch::channel(None);
+            outcome.log = self.log.so_far();
+            outcome.unfinished = Some(Unfinished::new(later));
+            let rest = Rest { close, begun, runtime_done: (env.now(), duration), finished };
+            *self.rest.lock().expect("no code panics while it holds this lock") = Some(rest);
+        } else {
+            outcome.log = close.write(&self.log, Vec::new());
+        }
         (outcome, alive)
     }
 
-    /// Waits until it can take another invocation. One that does not come back within the function's timeout
-    /// is ended.
-    pub(crate) async fn ready(&self) -> Alive {
+    /// Waits until it can take another invocation: until the runtime and all extensions have asked for more. Where there
+    /// are extensions, the function's timeout is for them too. Without, a runtime may take as long again to come back.
+    pub(crate) async fn finish(&self) -> Alive {
+        let env = &self.living.env;
+        let rest = self.rest.lock().expect("no code panics while it holds this lock").take();
+        let limit = match &rest {
+            Some(rest) => (rest.begun + self.spec.timeout).saturating_sub(env.monotonic()),
+            None => self.spec.timeout,
+        };
         let ready = async {
             tokio::select! {
                 biased;
-                () = self.exchange.ready() => Alive::Yes,
-                _ = self.sandbox.ended() => Alive::No,
+                () = self.living.exchange.ready() => Ok(()),
+                failure = self.living.broken() => Err(failure),
             }
         };
-        self.env.timeout(self.spec.timeout, ready).await.unwrap_or_else(|_elapsed| {
-            self.sandbox.kill();
-            Alive::No
-        })
-    }
-}
-
-/// Whether an environment can serve on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alive {
-    Yes,
-    No,
-}
-
-async fn initialise(
-    env: &Env,
-    exchange: &Exchange,
-    sandbox: &dyn Sandbox,
-    limit: Duration,
-) -> Result<(), Failure> {
-    let initialised = async {
-        tokio::select! {
-            biased;
-            result = exchange.initialised() => result.map_err(Failure::Fault),
-            exit = sandbox.ended() => Err(Failure::Exited(exit)),
+        let result = env.timeout(limit, ready).await.unwrap_or(Err(Failure::TimedOut));
+        if let Some(rest) = rest {
+            self.living.sandbox.drain_output();
+            self.close(rest, result.as_ref().err());
         }
-    };
-    let result = env.timeout(limit, initialised).await.unwrap_or(Err(Failure::TimedOut));
-    sandbox.drain_output();
-    result
-}
+        self.living.telemetry.flush();
+        match result {
+            Ok(()) => Alive::Yes,
+            Err(failure) => Alive::No(failure.shutdown_reason().unwrap_or(ShutdownReason::Failure)),
+        }
+    }
 
-impl FailedInit {
-    /// The outcome of the invocation for which the environment was started.
-    pub(crate) fn outcome(self, env: &Env, spec: &FunctionSpec, request_id: &str) -> InvokeOutcome {
-        self.log.begin(request_id);
-        self.log.platform(start_record(request_id, spec, None));
-        let conclusion = Conclusion {
-            result: Err(self.failure),
-            initialised: false,
-            trace_id: None,
-            duration: self.duration,
-            init_duration: Some(self.init_duration),
-            reason: self.reason,
-            notes: self.notes,
-            memory_max_bytes: self.memory_max_bytes,
-        };
-        conclude(spec, &self.log, request_id, env.now(), conclusion)
+    /// Writes what is left to be said of an invocation.
+    fn close(&self, rest: Rest, failure: Option<&Failure>) {
+        let Rest { mut close, begun, runtime_done: (done_at, done), finished } = rest;
+        let env = &self.living.env;
+        let duration = env.monotonic().saturating_sub(begun);
+        if let Some(failure) = failure {
+            let text = failure.log_line(&close.report.request_id, env.now(), self.spec.timeout);
+            if let Some(text) = text {
+                self.log.platform(PlatformRecord::Fault(Fault { text }));
+            }
+            close.report.status = failure.status();
+        }
+        close.report.memory_max_bytes = self.living.sandbox.memory_peak_bytes().unwrap_or(0);
+        close.take(duration);
+        let overhead = duration.saturating_sub(done);
+        let span = Span { name: "extensionOverhead", start: done_at, duration: overhead };
+        let log = close.write(&self.log, vec![span]);
+        finished.send_replace(Some(Finished {
+            log,
+            duration,
+            billed_ms: close.report.billed_ms,
+            memory_max_bytes: close.report.memory_max_bytes,
+        }));
     }
 }
 
-struct Conclusion {
-    result: Result<Bytes, Failure>,
+/// How an invocation ended.
+pub(super) struct Conclusion {
+    pub(super) result: Result<Bytes, Failure>,
     /// Whether the runtime came as far as asking for the invocation.
-    initialised: bool,
-    trace_id: Option<String>,
-    duration: Duration,
-    init_duration: Option<Duration>,
-    reason: Option<ColdReason>,
-    notes: Vec<String>,
-    memory_max_bytes: u64,
+    pub(super) initialised: bool,
+    pub(super) trace_id: Option<String>,
+    /// When it began, and when it ended.
+    pub(super) at: (Timestamp, Timestamp),
+    pub(super) duration: Duration,
+    pub(super) init_duration: Option<Duration>,
+    pub(super) reason: Option<ColdReason>,
+    pub(super) notes: Vec<String>,
+    pub(super) memory_max_bytes: u64,
 }
 
-/// Writes the last lines of an invocation and makes its outcome.
-fn conclude(
+/// The last lines of an invocation, to be written when all is done.
+pub(super) struct Close {
+    report: Report,
+    /// Of the start, which is billed with it.
+    init_duration: Duration,
+}
+
+impl Close {
+    /// It has taken so long.
+    fn take(&mut self, duration: Duration) {
+        self.report.duration = duration;
+        self.report.billed_ms = billed_ms(duration + self.init_duration);
+    }
+
+    /// Writes them, and returns the whole slice of the log.
+    pub(super) fn write(&self, log: &EnvironmentLog, spans: Vec<Span>) -> String {
+        log.platform(PlatformRecord::End(End { request_id: self.report.request_id.clone() }));
+        log.platform(PlatformRecord::Report(Report { spans, ..self.report.clone() }));
+        log.end()
+    }
+}
+
+/// Tells what the runtime did, and makes the outcome, without its log.
+pub(super) fn conclude(
     spec: &FunctionSpec,
     log: &EnvironmentLog,
     request_id: &str,
-    now: apus_time::Timestamp,
     conclusion: Conclusion,
-) -> InvokeOutcome {
-    let Conclusion {
-        result,
-        initialised,
-        trace_id,
-        duration,
-        init_duration,
-        reason,
-        notes,
-        memory_max_bytes,
-    } = conclusion;
+) -> (InvokeOutcome, Close) {
+    let Conclusion { result, initialised, trace_id, at, duration, init_duration, .. } = conclusion;
     let (payload, function_error) = match &result {
         Ok(payload) => (payload.clone(), None),
         Err(failure) => {
             let error_type = failure.error_type();
-            if let Some(text) = failure.log_line(request_id, now, spec.timeout) {
+            if let Some(text) = failure.log_line(request_id, at.1, spec.timeout) {
                 log.platform(PlatformRecord::Fault(Fault { text }));
             }
             let payload = failure.payload(request_id, spec.timeout);
@@ -401,41 +294,46 @@ fn conclude(
             duration,
             produced_bytes: result.as_ref().ok().map(|payload| payload.len() as u64),
             trace_id: trace_id.clone(),
-            spans: Vec::new(),
+            spans: vec![Span { name: "responseLatency", start: at.0, duration }],
         }));
     }
     let status = match &result {
         // The environment is well.
-        Err(Failure::Fault(_) | Failure::TooLarge(_) | Failure::Truncated) if initialised => Status::Success,
+        Err(failure) if initialised && failure.shutdown_reason().is_none() => Status::Success,
         _ => status,
     };
     let billed_ms = billed_ms(duration + init_duration.unwrap_or_default());
-    log.platform(PlatformRecord::End(End { request_id: request_id.to_owned() }));
-    log.platform(PlatformRecord::Report(Report {
+    let report = Report {
         request_id: request_id.to_owned(),
         status,
         duration,
         init_duration: init_duration.filter(|_| initialised),
         billed_ms,
         memory_mb: spec.memory_mb,
-        memory_max_bytes,
+        memory_max_bytes: conclusion.memory_max_bytes,
         trace_id,
         spans: Vec::new(),
-    }));
-    InvokeOutcome {
+    };
+    let outcome = InvokeOutcome {
         payload,
         function_error,
-        log: log.end(),
-        cold: reason,
+        log: String::new(),
+        cold: conclusion.reason,
         init_duration,
         duration,
         billed_ms,
-        memory_max_bytes,
-        notes,
-    }
+        memory_max_bytes: conclusion.memory_max_bytes,
+        notes: conclusion.notes,
+        unfinished: None,
+    };
+    (outcome, Close { report, init_duration: init_duration.unwrap_or_default() })
 }
 
-fn start_record(request_id: &str, spec: &FunctionSpec, trace_id: Option<String>) -> PlatformRecord {
+pub(super) fn start_record(
+    request_id: &str,
+    spec: &FunctionSpec,
+    trace_id: Option<String>,
+) -> PlatformRecord {
     let (request_id, version) = (request_id.to_owned(), spec.version.clone());
     PlatformRecord::Start(Start { request_id, version, trace_id })
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::driver::Exit;
-use crate::exchange::Fault;
+use crate::exchange::{EXTENSIONS_MAX, ExtensionFault, Fault, ShutdownReason};
 use crate::platform_event::Status;
 
 const TRUNCATED: &str = "the runtime broke off its response";
@@ -22,6 +22,57 @@ pub(super) enum Failure {
     TooLarge(u64),
     Truncated,
     Entrypoint(String),
+    Extension(ExtensionFailure),
+}
+
+/// How an extension failed.
+#[derive(Clone)]
+pub(super) enum ExtensionFailure {
+    /// Its process ended.
+    Crashed(String, Exit),
+    /// It says that it failed.
+    Reported(ExtensionFault),
+    /// It cannot be executed.
+    Launch(String),
+    /// There are so many.
+    TooMany(usize),
+}
+
+impl ExtensionFailure {
+    pub(super) fn error_type(&self) -> &'static str {
+        match self {
+            Self::Crashed(..) => "Extension.Crash",
+            Self::Reported(fault) if fault.in_init => "Extension.InitError",
+            Self::Reported(_) => "Extension.ExitError",
+            Self::Launch(_) => "Extension.LaunchError",
+            Self::TooMany(_) => "Extension.TooManyExtensions",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Crashed(_, Exit::Status(status)) => format!("exit code {status}"),
+            Self::Crashed(_, Exit::Signal(signal)) => format!("signal: {}", signal_name(*signal)),
+            Self::Crashed(_, Exit::OutOfMemory | Exit::Killed) => "signal: killed".into(),
+            Self::Reported(fault) => {
+                let error_type = fault.error_type.as_deref().unwrap_or("Extension.Unknown");
+                format!("the extension {} failed: {error_type}", fault.name)
+            }
+            Self::Launch(why) => why.clone(),
+            Self::TooMany(count) => {
+                format!("there are {count} files in /opt/extensions; at most {EXTENSIONS_MAX} may be")
+            }
+        }
+    }
+
+    /// Whose failure it is, if it is one's.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Crashed(name, _) => Some(name),
+            Self::Reported(fault) => Some(&fault.name),
+            Self::Launch(_) | Self::TooMany(_) => None,
+        }
+    }
 }
 
 impl Failure {
@@ -34,6 +85,16 @@ impl Failure {
             Self::TooLarge(_) => "Function.ResponseSizeTooLarge".into(),
             Self::Truncated => "Runtime.TruncatedResponse".into(),
             Self::Entrypoint(_) => "Runtime.InvalidEntrypoint".into(),
+            Self::Extension(failure) => failure.error_type().into(),
+        }
+    }
+
+    /// Why its environment ends, if it does.
+    pub(super) fn shutdown_reason(&self) -> Option<ShutdownReason> {
+        match self {
+            Self::Fault(_) | Self::TooLarge(_) | Self::Truncated => None,
+            Self::TimedOut => Some(ShutdownReason::Timeout),
+            Self::Exited(_) | Self::Entrypoint(_) | Self::Extension(_) => Some(ShutdownReason::Failure),
         }
     }
 
@@ -60,6 +121,7 @@ impl Failure {
             Self::TooLarge(limit) => too_large(*limit),
             Self::Truncated => format!("RequestId: {request_id} Error: {TRUNCATED}"),
             Self::Entrypoint(why) => format!("RequestId: {request_id} Error: {why}"),
+            Self::Extension(failure) => format!("RequestId: {request_id} Error: {}", failure.message()),
         };
         json!({ "errorType": self.error_type(), "errorMessage": message }).to_string().into()
     }
@@ -83,6 +145,11 @@ impl Failure {
             Self::Entrypoint(why) => {
                 Some(format!("RequestId: {request_id} Error: {why}\nRuntime.InvalidEntrypoint"))
             }
+            Self::Extension(failure) => Some(format!(
+                "RequestId: {request_id} Error: {}\n{}",
+                failure.message(),
+                failure.error_type()
+            )),
         }
     }
 }

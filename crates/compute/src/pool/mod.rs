@@ -1,7 +1,9 @@
-//! The pool of execution environments: [`rules`] decide, [`environment`] does.
+//! The pool of execution environments: [`rules`] decide, [`init`], [`environment`] and [`living`] do.
 
 mod cold;
 pub(crate) mod environment;
 mod failure;
+pub(crate) mod init;
+pub(crate) mod living;
 pub mod rules;
 mod target;

@@ -91,6 +91,8 @@ pub enum Event {
     Ready(EnvironmentId),
     /// An environment has answered its invocation; `Ready` or `Ended` follows soon.
     Answered(EnvironmentId),
+    /// An environment has failed and is being ended; `Ended` follows.
+    Failed(EnvironmentId),
     /// An environment could not be started; it is gone.
     StartFailed(EnvironmentId),
     /// An environment is gone.
@@ -251,6 +253,16 @@ impl Pool {
             }
             Event::Ready(id) => self.ready(now, id, &mut actions),
             Event::Answered(id) => self.answered(id),
+            Event::Failed(id) => {
+                self.answered(id);
+                if let Some(environment) = self.environments.get_mut(&id) {
+                    environment.phase = Phase::Stopping;
+                    if std::mem::take(&mut environment.frozen) {
+                        actions.push(Action::Thaw(id));
+                    }
+                }
+                self.start_for_waiting(&mut actions);
+            }
             Event::StartFailed(id) => self.start_failed(now, id, &mut actions),
             Event::Ended(id) => {
                 self.ended(now, id);

@@ -5,6 +5,8 @@
 mod api;
 mod cycles;
 mod egress;
+mod extension_errors;
+mod extensions;
 mod freezing;
 mod hostile;
 mod hostile_table;
@@ -17,6 +19,7 @@ mod rig;
 mod rootless;
 mod shared;
 mod streaming;
+mod telemetry;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -46,6 +49,9 @@ fn main() {
     trials.extend(leftovers::trials());
     trials.extend(cycles::trials());
     trials.extend(freezing::trials());
+    trials.extend(extensions::trials());
+    trials.extend(extension_errors::trials());
+    trials.extend(telemetry::trials());
     trials.extend(rootless::trials());
     trials.extend(shared::trials());
     if let Err(why) = apus_compute::probe().accept(apus_compute::Level::Rootless) {

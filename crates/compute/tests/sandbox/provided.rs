@@ -1,12 +1,11 @@
 //! Functions that bring their own runtime.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::rig::{Function, Rig, write_code};
+use crate::rig::{Function, Rig, write_program};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -42,13 +41,6 @@ fn with_program(rig: &Rig, name: &str, file: &str, text: &[u8], mode: u32) -> Fu
     });
     write_program(&function.0.code_dir, file, text, mode);
     function
-}
-
-fn write_program(directory: &Path, file: &str, text: &[u8], mode: u32) {
-    write_code(directory, file, "");
-    let path = directory.join(file);
-    std::fs::write(&path, text).expect("the test's directory can be written");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
 async fn shell() {

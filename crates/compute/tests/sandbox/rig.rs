@@ -211,6 +211,13 @@ pub(crate) fn write_code(directory: &Path, file: &str, text: &str) {
     }
 }
 
+pub(crate) fn write_program(directory: &Path, file: &str, text: &[u8], mode: u32) {
+    write_code(directory, file, "");
+    let path = directory.join(file);
+    std::fs::write(&path, text).expect("the test's directory can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+}
+
 /// Where tests keep their files: elsewhere than the build, if they run on another machine.
 pub(crate) fn above() -> PathBuf {
     std::env::var_os("APUS_TEST_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)

@@ -15,7 +15,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal as ProcessSignal, WaitId, Wa
 use rustix::thread::UnshareFlags;
 
 use super::cgroups::Entrance;
-use super::message::Signal;
+use super::first_process::FirstProcess;
+use super::message::{Fault, Signal};
 use super::mounts::{self, Step, at};
 use super::network::{self, Network};
 use super::{architecture, identity, interface, packet, seccomp, supervisor};
@@ -47,6 +48,8 @@ pub(super) struct Birth<'a> {
     pub(super) control: OwnedFd,
     /// Standard output and error.
     pub(super) output: OwnedFd,
+    /// Those of its companions, if it has any.
+    pub(super) companion_output: Option<OwnedFd>,
     /// `/dev/null`.
     pub(super) input: BorrowedFd<'a>,
     /// Hangs up when the spawner dies.
@@ -141,49 +144,16 @@ fn try_mounts() -> i32 {
 
 fn live(birth: &Birth<'_>) -> ! {
     if let Err(why) = settle(birth) {
-        fail(birth, why, false);
+        fail(birth, why, Fault::Host);
     }
-    let program = match begin_program(birth) {
-        Ok(program) => program,
-        Err((why, entrypoint)) => fail(birth, why, entrypoint),
-    };
     let outlets = birth.network.as_ref().map(Network::outlets).unwrap_or_default();
-    if packet::send(&birth.control, &Signal::Ready, &outlets).is_err() {
-        exit(STATUS_FAILED);
-    }
-    // The listeners must end with the platform's copies, and the output with the program's.
-    let outlets = outlets.iter().map(AsRawFd::as_raw_fd);
-    for descriptor in outlets.chain([0, 1, 2, birth.output.as_raw_fd()]) {
-        close(descriptor);
-    }
-    let wait_status = reap_until(program);
-    let _ = packet::send(&birth.control, &Signal::Exited { wait_status }, &[]);
-    exit(0)
+    // The kernel ends all others with it.
+    let (confine, end_others) = (&|| Ok(()), &|| {});
+    FirstProcess { birth, outlets: &outlets, confine, end_others, ends_in_order: false }.live()
 }
 
-/// Forks and executes the program. Returns once it is executed, or why it is not, and whether that is its own
-/// fault: the pipe between the two closes on execution.
-fn begin_program(birth: &Birth<'_>) -> Result<Pid, (String, bool)> {
-    let ours = |error: rustix::io::Errno| (format!("start the program: {error}"), false);
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(ours)?;
-    // SAFETY: as for `clone` above; the filter that this process is under by now refuses the newer call.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
-    if pid < 0 {
-        return Err((format!("start the program: {}", io::Error::last_os_error()), false));
-    }
-    let Some(pid) = Pid::from_raw(pid as i32) else {
-        let why = exec(birth.spec);
-        let _ = rustix::io::write(&write, why.as_bytes());
-        exit(STATUS_FAILED)
-    };
-    drop(write);
-    let mut why = [0; 512];
-    let length = rustix::io::read(&read, &mut why[..]).map_err(ours)?;
-    if length == 0 { Ok(pid) } else { Err((String::from_utf8_lossy(&why[..length]).into_owned(), true)) }
-}
-
-pub(super) fn fail(birth: &Birth<'_>, why: String, entrypoint: bool) -> ! {
-    let _ = packet::send(&birth.control, &Signal::Failed { why, entrypoint }, &[]);
+pub(super) fn fail(birth: &Birth<'_>, why: String, fault: Fault) -> ! {
+    let _ = packet::send(&birth.control, &Signal::Failed { why, fault }, &[]);
     exit(STATUS_FAILED)
 }
 
@@ -206,7 +176,7 @@ fn settle(birth: &Birth<'_>) -> Step<()> {
     at(|| "hide the control groups".into(), unsafe {
         rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP)
     })?;
-    redirect(birth)?;
+    redirect(birth, &birth.output)?;
     at(|| "begin a session".into(), rustix::process::setsid())?;
     limit_resources(birth)?;
     identity::become_nobody(birth.user)?;
@@ -225,6 +195,7 @@ pub(super) fn keep_only(birth: &Birth<'_>) {
         birth.input.as_raw_fd(),
         birth.life.as_raw_fd(),
     ];
+    kept.extend(birth.companion_output.as_ref().map(AsRawFd::as_raw_fd));
     kept.extend(birth.scratch.map(|scratch| scratch.as_raw_fd()));
     if let Some(network) = &birth.network {
         kept.push(network.namespace.as_raw_fd());
@@ -239,11 +210,9 @@ pub(super) fn keep_only(birth: &Birth<'_>) {
     close_range(from, u32::MAX);
 }
 
-pub(super) fn redirect(birth: &Birth<'_>) -> Step<()> {
-    for (from, to) in
-        [(birth.input.as_raw_fd(), 0), (birth.output.as_raw_fd(), 1), (birth.output.as_raw_fd(), 2)]
-    {
-        // SAFETY: both are plain numbers to the kernel; 0 to 2 were closed before, and are owned by nobody.
+pub(super) fn redirect(birth: &Birth<'_>, output: &OwnedFd) -> Step<()> {
+    for (from, to) in [(birth.input.as_raw_fd(), 0), (output.as_raw_fd(), 1), (output.as_raw_fd(), 2)] {
+        // SAFETY: both are plain numbers to the kernel; what 0 to 2 were before is owned by nobody.
         if unsafe { libc::dup2(from, to) } < 0 {
             return Err(format!("redirect output: {}", io::Error::last_os_error()));
         }
@@ -306,11 +275,11 @@ fn restrict_files() -> Step<()> {
 }
 
 /// Becomes the program, or says why not.
-pub(super) fn exec(spec: &SandboxSpec) -> String {
+pub(super) fn exec(command: &[String], variables: &[(String, String)]) -> String {
     let text =
         |text: String| CString::new(text).map_err(|_| "a word or a variable contains a NUL byte".to_owned());
-    let words = spec.command.iter().cloned().map(text).collect::<Result<Vec<_>, _>>();
-    let variables = spec.variables.iter().map(|(name, value)| text(format!("{name}={value}"))).collect();
+    let words = command.iter().cloned().map(text).collect::<Result<Vec<_>, _>>();
+    let variables = variables.iter().map(|(name, value)| text(format!("{name}={value}"))).collect();
     let (words, variables): (Vec<CString>, Vec<CString>) = match (words, variables) {
         (Ok(words), Ok(variables)) => (words, variables),
         (Err(why), _) | (_, Err(why)) => return why,
@@ -341,17 +310,6 @@ pub(super) fn exec(spec: &SandboxSpec) -> String {
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
-
-/// Reaps whatever is orphaned in the sandbox until its program ends.
-fn reap_until(program: Pid) -> i32 {
-    loop {
-        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == program => return status.as_raw(),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => exit(STATUS_FAILED),
-        }
-    }
 }
 
 pub(super) fn close(descriptor: RawFd) {

@@ -38,7 +38,7 @@ struct Table {
 
 struct Living {
     slot: u32,
-    output: Arc<OutputPipe>,
+    outputs: Arc<[Arc<OutputPipe>]>,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -107,7 +107,7 @@ impl Link {
     }
 
     /// Takes a slot for a sandbox that is about to be asked for.
-    pub(super) fn enter(&self, output: Arc<OutputPipe>) -> Result<Entry, StartError> {
+    pub(super) fn enter(&self, outputs: Arc<[Arc<OutputPipe>]>) -> Result<Entry, StartError> {
         let (ended, ended_later) = watch::channel(None);
         let mut table = self.table();
         if self.is_gone() {
@@ -119,7 +119,7 @@ impl Link {
             .ok_or_else(|| StartError::Host("as many sandboxes run as may; raise the limit".into()))?;
         let id = table.next_id;
         table.next_id += 1;
-        table.living.insert(id, Living { slot, output, ended });
+        table.living.insert(id, Living { slot, outputs, ended });
         Ok(Entry { id, slot, ended: ended_later })
     }
 
@@ -156,7 +156,7 @@ impl Link {
         if let Some(living) = table.living.remove(&id) {
             table.free_slots.push(living.slot);
             drop(table);
-            living.output.drain();
+            living.outputs.iter().for_each(|output| output.drain());
             let _ = living.ended.send(Some(ended));
         }
     }

@@ -43,7 +43,8 @@ pub(super) struct Hello {
 /// From the platform to the spawner.
 #[derive(Encode, Decode)]
 pub(super) enum Request {
-    /// Start a sandbox. Beside it: the control socket and the output pipe, for the sandbox's side.
+    /// Start a sandbox. Beside it: the control socket, the output pipe and, if it has companions, theirs, for the
+    /// sandbox's side.
     #[n(0)]
     Start {
         /// The name that later packets use; never used twice.
@@ -105,15 +106,60 @@ pub(super) enum Signal {
         /// At what, and the kernel's reason.
         #[n(0)]
         why: String,
-        /// Whether it was the execution of the function's own program.
+        /// Whose fault it is.
         #[n(1)]
-        entrypoint: bool,
+        fault: Fault,
     },
-    /// The program ended, with this wait status.
+    /// A program ended, with this wait status.
     #[n(2)]
     Exited {
         /// As `waitpid` gives it.
         #[n(0)]
         wait_status: i32,
+        /// Which of the companions it is, unless it is the program itself.
+        #[n(1)]
+        companion: Option<u32>,
     },
+    /// The program was started, after its companions.
+    #[n(3)]
+    Begun,
+    /// Beside it: a socket of the sandbox's network, if there is one.
+    #[n(4)]
+    Socket,
 }
+
+/// Why a program does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(super) enum Fault {
+    /// The host refused something.
+    #[n(0)]
+    Host,
+    /// The program cannot be executed.
+    #[n(1)]
+    Program,
+    /// A companion cannot be executed.
+    #[n(2)]
+    Companion,
+}
+
+/// From the platform to a sandbox's first process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(super) enum Command {
+    /// Start the program, whose companions have come far enough. [`Signal::Begun`] follows, or [`Signal::Failed`].
+    #[n(0)]
+    Begin,
+    /// Ask the program to end.
+    #[n(1)]
+    Terminate,
+    /// End the program.
+    #[n(2)]
+    Kill,
+    /// Make a TCP socket. [`Signal::Socket`] follows.
+    #[n(3)]
+    Socket,
+}
+
+/// The longest packet to a first process.
+pub(super) const COMMAND_BYTES_MAX: usize = 64;

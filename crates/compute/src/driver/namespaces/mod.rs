@@ -5,6 +5,8 @@
 mod architecture;
 mod cgroups;
 mod child;
+mod control;
+mod first_process;
 mod identity;
 mod instance;
 pub(crate) mod interface;

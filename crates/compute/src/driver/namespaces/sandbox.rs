@@ -1,26 +1,27 @@
 //! One sandbox, seen from the platform: its start, its listeners, its end.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::net::SocketFlags;
-use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::cgroups::{Group, MemoryPeak};
+use super::control::{self, Control};
 use super::link::{Ended, Entry, Link};
-use super::message::{PACKET_BYTES_MAX, Request, Signal};
+use super::message::{Command, Request};
 use super::network::Outlets;
 use super::output_pipe::OutputPipe;
 use super::watched::watched;
 use super::{Surroundings, packet};
 use crate::dns::{self, Zone};
-use crate::driver::{BoxFuture, Exit, Sandbox, SandboxSpec, StartError, Wiring};
-use crate::runtime_api;
+use crate::driver::{BoxFuture, Ends, Exit, ProgramEnd, Sandbox, SandboxSpec, StartError, Wiring};
+use crate::inside;
+
 use crate::spec::InsideListeners;
 
 pub(super) async fn start(
@@ -40,9 +41,17 @@ pub(super) async fn start(
     let (pipe, their_pipe) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| host(error.into()))?;
     let control = watched(control).map_err(host)?;
-    let output = OutputPipe::new(pipe, wiring.output).map_err(host)?;
+    let mut outputs = vec![OutputPipe::new(pipe, wiring.output).map_err(host)?];
+    let mut theirs = vec![their_control, their_pipe];
+    if !spec.companions.is_empty() {
+        let (pipe, their_pipe) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| host(error.into()))?;
+        outputs.push(OutputPipe::new(pipe, wiring.companion_output).map_err(host)?);
+        theirs.push(their_pipe);
+    }
+    let outputs: Arc<[Arc<OutputPipe>]> = outputs.into();
 
-    let Entry { id, slot, ended } = link.enter(output.clone())?;
+    let Entry { id, slot, ended } = link.enter(outputs.clone())?;
     let lodging = match around.shared.as_ref().map(|shared| shared.lodge(&mut spec, id, slot)).transpose() {
         Ok(lodging) => lodging,
         Err(error) => {
@@ -51,13 +60,14 @@ pub(super) async fn start(
         }
     };
     let sandbox = Arc::new(NamespaceSandbox {
-        control,
-        exit: OnceLock::new(),
+        control: Control::new(control, spec.companions.len()),
+        port_owner: lodging.as_ref().and_then(|lodging| lodging.user),
+        closed_ports: around.shared.as_ref().map(|_| spec.host_ports.clone()),
         group: link.groups.slot(slot),
         memory_peak: OnceLock::new(),
         link: link.clone(),
         id,
-        output: output.clone(),
+        outputs: outputs.clone(),
         ended,
         exchange: wiring.exchange.clone(),
         asked_to_end: AtomicBool::new(false),
@@ -65,18 +75,21 @@ pub(super) async fn start(
         memory_bytes: spec.memory_bytes,
     });
     let request = Request::Start { id, slot, spec: Box::new(spec) };
-    if let Err(error) = link.send(&request, &[their_control.as_fd(), their_pipe.as_fd()]).await {
+    if let Err(error) = link.send(&request, &theirs.iter().map(AsFd::as_fd).collect::<Vec<_>>()).await {
         link.forget(id, Ended::Refused(error.to_string()));
         return Err(host(error));
     }
-    drop((their_control, their_pipe));
+    drop(theirs);
 
-    let outlets = sandbox.standing().await?;
-    link.env.spawn("sandbox output", output.pump());
+    let outlets = sandbox.control.standing(sandbox.ended.clone()).await?;
+    for output in &*outputs {
+        link.env.spawn("sandbox output", output.pump());
+    }
+    link.env.spawn("sandbox signals", control::hear(sandbox.control.clone(), sandbox.ended.clone()));
     if let Some(lodging) = lodging {
         let runtime_api = lodging.runtime_api.try_clone().and_then(tokio::net::TcpListener::from_std);
         let serving =
-            runtime_api::serve(link.env.clone(), runtime_api.map_err(host)?, wiring.exchange, lodging.user);
+            inside::serve(link.env.clone(), runtime_api.map_err(host)?, wiring.inside, lodging.user);
         link.env.spawn("runtime api", serving);
         let mut ended = sandbox.ended.clone();
         link.env.spawn("sandbox lodging", async move {
@@ -88,7 +101,7 @@ pub(super) async fn start(
     let outlets = Outlets::sort(outlets)
         .ok_or_else(|| StartError::Host("the sandbox passed out too few descriptors".into()))?;
     let runtime_api = tokio::net::TcpListener::from_std(outlets.runtime_api.into()).map_err(host)?;
-    link.env.spawn("runtime api", runtime_api::serve(link.env.clone(), runtime_api, wiring.exchange, None));
+    link.env.spawn("runtime api", inside::serve(link.env.clone(), runtime_api, wiring.inside, None));
 
     let (flag, has_ended) = watch::channel(false);
     let dns_udp = tokio::net::UdpSocket::from_std(outlets.dns_udp.into()).map_err(host)?;
@@ -117,13 +130,16 @@ pub(super) async fn start(
 struct NamespaceSandbox {
     link: Arc<Link>,
     id: u64,
-    /// What its first process says: one reader at a time, first until it stands, then when it has ended.
-    control: AsyncFd<OwnedFd>,
-    exit: OnceLock<Exit>,
+    /// The connection to its first process.
+    control: Arc<Control>,
+    /// Whose ports may be connected to, if it shares the host's network and has a user of its own.
+    port_owner: Option<u32>,
+    /// The ports that may not, if it shares the host's network.
+    closed_ports: Option<Vec<u16>>,
     group: Group,
     /// Asked after every invocation, so it stays open.
     memory_peak: OnceLock<Option<MemoryPeak>>,
-    output: Arc<OutputPipe>,
+    outputs: Arc<[Arc<OutputPipe>]>,
     ended: watch::Receiver<Option<Ended>>,
     exchange: Arc<crate::exchange::Exchange>,
     asked_to_end: AtomicBool,
@@ -132,71 +148,36 @@ struct NamespaceSandbox {
 }
 
 impl NamespaceSandbox {
+    async fn connect_to(&self, port: u16) -> io::Result<TcpStream> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let Some(closed) = &self.closed_ports else {
+            let socket =
+                TcpSocket::from_std_stream(self.control.new_socket(self.ended.clone()).await?.into());
+            return socket.connect(address).await;
+        };
+        let is_open = !closed.contains(&port)
+            && self.port_owner.is_none_or(|owner| crate::peers::listener(port) == Some(owner));
+        if !is_open {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        TcpStream::connect(address).await
+    }
+
     fn set_frozen(&self, frozen: bool) {
         if let Err(error) = self.link.while_living(self.id, |group| group.set_frozen(frozen)) {
             tracing::warn!(frozen, "a sandbox could not be frozen or thawed: {error}");
         }
     }
 
-    /// Waits until the sandbox has been built, and returns its listeners.
-    async fn standing(&self) -> Result<Vec<OwnedFd>, StartError> {
-        let mut ended = self.ended.clone();
-        let first = async {
-            loop {
-                let mut guard = self.control.readable().await?;
-                if let Ok(received) = guard.try_io(|socket| receive(socket.get_ref())) {
-                    return received;
-                }
-            }
-        };
-        let first = tokio::select! {
-            biased;
-            first = first => first,
-            ended = ended.wait_for(Option::is_some) => {
-                if let Ok(Some(Ended::Refused(why))) = ended.as_deref() {
-                    return Err(StartError::Host(why.clone()));
-                }
-                // Its words may lie there, though nobody was told of them yet.
-                receive(self.control.get_ref())
-            }
-        };
-        match first {
-            Ok(Some((Signal::Ready, listeners))) => Ok(listeners),
-            Ok(Some((Signal::Failed { why, entrypoint: true }, _))) => Err(StartError::Entrypoint(why)),
-            Ok(Some((Signal::Failed { why, entrypoint: false }, _))) => Err(StartError::Host(why)),
-            Ok(Some((Signal::Exited { .. }, _)) | None) => {
-                Err(StartError::Host("the sandbox ended before it stood".into()))
-            }
-            Err(error) => Err(StartError::Host(error.to_string())),
-        }
-    }
-
     /// How its program ended.
     fn exit(&self, out_of_memory: bool) -> Exit {
-        *self.exit.get_or_init(|| {
-            while let Ok(Some((signal, _))) = receive(self.control.get_ref()) {
-                if let Signal::Exited { wait_status } = signal
-                    && !out_of_memory
-                {
-                    return exit(wait_status);
-                }
-            }
+        while let Ok(true) = self.control.hear_one() {}
+        match self.control.ends.borrow().program {
+            _ if out_of_memory => Exit::OutOfMemory,
+            Some(exit) => exit,
             // It said nothing, so it was killed itself.
-            if out_of_memory { Exit::OutOfMemory } else { Exit::Killed }
-        })
-    }
-}
-
-fn receive(control: &OwnedFd) -> io::Result<Option<(Signal, Vec<OwnedFd>)>> {
-    packet::receive::<Signal>(control, &mut vec![0; PACKET_BYTES_MAX])
-}
-
-fn exit(wait_status: i32) -> Exit {
-    let status = ExitStatus::from_raw(wait_status);
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Status(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::Killed,
+            None => Exit::Killed,
+        }
     }
 }
 
@@ -232,6 +213,27 @@ impl Sandbox for NamespaceSandbox {
         self.set_frozen(false);
     }
 
+    fn begin(&self) -> BoxFuture<'_, Result<(), StartError>> {
+        Box::pin(self.control.begin(self.ended.clone()))
+    }
+
+    fn ends(&self) -> watch::Receiver<Ends> {
+        self.control.ends.subscribe()
+    }
+
+    fn end_program(&self, how: ProgramEnd) {
+        let command = match how {
+            ProgramEnd::Asked => Command::Terminate,
+            ProgramEnd::Killed => Command::Kill,
+        };
+        // What cannot hear it any more has ended.
+        let _gone = self.control.command(command);
+    }
+
+    fn connect(&self, port: u16) -> BoxFuture<'_, io::Result<TcpStream>> {
+        Box::pin(self.connect_to(port))
+    }
+
     fn ended(&self) -> BoxFuture<'_, Exit> {
         let mut ended = self.ended.clone();
         Box::pin(async move {
@@ -254,7 +256,7 @@ impl Sandbox for NamespaceSandbox {
     }
 
     fn drain_output(&self) {
-        self.output.drain();
+        self.outputs.iter().for_each(|output| output.drain());
     }
 }
 

@@ -94,13 +94,14 @@ impl SharedHost {
             *word = translate(&places, word);
         }
         spec.directory = translate(&places, &spec.directory);
-        for (name, value) in &mut spec.variables {
-            *value =
-                if name == RUNTIME_API { format!("127.0.0.1:{port}") } else { translate(&places, value) };
+        let companions = spec.companions.iter_mut();
+        for companion in companions {
+            for word in &mut companion.command {
+                *word = translate(&places, word);
+            }
+            tell(&mut companion.variables, &places, port, &tmp);
         }
-        if !spec.variables.iter().any(|(name, _)| name == TMPDIR) {
-            spec.variables.push((TMPDIR.into(), tmp.clone()));
-        }
+        tell(&mut spec.variables, &places, port, &tmp);
         spec.root = self.visible(&spec.root, &places, tmp);
         spec.host_ports = self.platform_ports.iter().copied().chain([port]).collect();
         Ok(lodging)
@@ -180,6 +181,16 @@ fn places(root: &[RootEntry], home: &Path) -> io::Result<Vec<Place>> {
 
 fn is_within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Has a program's variables agree with where things are.
+fn tell(variables: &mut Vec<(String, String)>, places: &[Place], port: u16, tmp: &str) {
+    for (name, value) in variables.iter_mut() {
+        *value = if name == RUNTIME_API { format!("127.0.0.1:{port}") } else { translate(places, value) };
+    }
+    if !variables.iter().any(|(name, _)| name == TMPDIR) {
+        variables.push((TMPDIR.into(), tmp.to_owned()));
+    }
 }
 
 /// A text with the moved paths in it, alone or in a list with colons, as they are on the host.

@@ -208,8 +208,11 @@ impl Spawner {
     }
 
     fn start(&mut self, id: u64, slot: u32, spec: &SandboxSpec, beside: Vec<OwnedFd>) -> io::Result<()> {
-        let ends = <[OwnedFd; 2]>::try_from(beside)
-            .map_err(|_| io::Error::other("a sandbox needs a control socket and an output pipe"))?;
+        let mut beside = beside.into_iter();
+        let (Some(control), Some(output)) = (beside.next(), beside.next()) else {
+            return Err(io::Error::other("a sandbox needs a control socket and an output pipe"));
+        };
+        let ends = (control, output, beside.next());
         let network = match (self.networks_ready.pop(), &self.networks) {
             (None, Some(networks)) => Some(networks.make()?),
             (ready, _) => ready,
@@ -271,7 +274,7 @@ impl Spawner {
         scratch: Option<&Scratch>,
         network: Option<Network>,
         entrance: Entrance,
-        [control, output]: [OwnedFd; 2],
+        (control, output, companion_output): (OwnedFd, OwnedFd, Option<OwnedFd>),
     ) -> io::Result<(Pid, OwnedFd)> {
         child::bear(&Birth {
             spec,
@@ -285,6 +288,7 @@ impl Spawner {
             entrance,
             control,
             output,
+            companion_output,
             input: self.null.as_fd(),
             life: self.life.as_fd(),
         })

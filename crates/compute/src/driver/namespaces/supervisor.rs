@@ -1,11 +1,9 @@
 //! The first process of a sandbox without namespaces, at the levels "container" and "none": it starts the function's
 //! program as another process of this host, restricted by rules, and ends whatever comes of it. It is not pid 1 of
 //! anything, so that the kernel ends nothing with it; orphans come to it instead.
-#![allow(unsafe_code)]
 
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
@@ -13,47 +11,27 @@ use landlock::{
 };
 use rustix::process::{Pid, Signal as ProcessSignal, WaitOptions};
 
-use super::child::{self, Birth, STATUS_FAILED};
-use super::message::Signal;
+use super::child::{self, Birth};
+use super::first_process::FirstProcess;
+use super::message::Fault;
 use super::mounts::{Step, at};
-use super::{identity, packet, seccomp};
+use super::{identity, seccomp};
 use crate::driver::{Level, RootEntry};
-
-/// What of a program's failure is told.
-const WHY_BYTES_MAX: usize = 512;
-/// First byte of what a program that was not executed leaves behind.
-const OURS: u8 = b'h';
-const ITS_OWN: u8 = b'e';
 
 /// Lives the whole life of the first process. Never returns to the spawner's loop.
 pub(super) fn live(birth: &Birth<'_>, level: Level) -> ! {
-    let begun = settle(birth).map_err(|why| (why, false)).and_then(|()| begin_program(birth, level));
-    let program = match begun {
-        Ok(program) => program,
-        Err((why, entrypoint)) => child::fail(birth, why, entrypoint),
-    };
-    if packet::send(&birth.control, &Signal::Ready, &[]).is_err() {
-        end_children(|_| true);
-        child::exit(STATUS_FAILED);
+    if let Err(why) = settle(birth) {
+        child::fail(birth, why, Fault::Host);
     }
-    // The output must end with the program's copies.
-    for descriptor in [0, 1, 2, birth.output.as_raw_fd()] {
-        child::close(descriptor);
-    }
-    let wait_status = wait(program);
-    end_children(|_| true);
-    if let Some(wait_status) = wait_status {
-        let _ = packet::send(&birth.control, &Signal::Exited { wait_status }, &[]);
-    }
-    child::exit(0)
+    let (confine, end_others) = (&|| confine(birth, level), &|| end_children(|_| true));
+    FirstProcess { birth, outlets: &[], confine, end_others, ends_in_order: true }.live()
 }
 
 fn settle(birth: &Birth<'_>) -> Step<()> {
     child::keep_only(birth);
-    child::redirect(birth)?;
+    child::redirect(birth, &birth.output)?;
     at(|| "begin a session".into(), rustix::process::setsid())?;
     at(|| "adopt orphans".into(), adopt_orphans())?;
-    at(|| "listen for signals".into(), block(true))?;
     // Not at once, as others have to end first.
     child::die_with_spawner(birth, ProcessSignal::TERM)
 }
@@ -64,76 +42,9 @@ pub(super) fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// The signals that this process waits for.
-fn awaited() -> libc::sigset_t {
-    // SAFETY: a set of zeros is valid, and it is emptied and filled as its functions want it.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        libc::sigaddset(&raw mut set, libc::SIGTERM);
-        set
-    }
-}
-
-fn block(blocked: bool) -> io::Result<()> {
-    let how = if blocked { libc::SIG_BLOCK } else { libc::SIG_UNBLOCK };
-    let set = awaited();
-    // SAFETY: the set lives until the call returns, and no old one is asked for.
-    match unsafe { libc::sigprocmask(how, &raw const set, std::ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Waits until the program ends, or until this process is told to end.
-fn wait(program: Pid) -> Option<i32> {
-    let set = awaited();
-    loop {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if pid == program {
-                return Some(status.as_raw());
-            }
-        }
-        // SAFETY: the set lives until the call returns, and nothing else is asked for.
-        let signal = unsafe { libc::sigwaitinfo(&raw const set, std::ptr::null_mut()) };
-        if signal == libc::SIGTERM {
-            return None;
-        }
-    }
-}
-
-/// Forks and executes the program. Returns once it is executed, or why it is not, and whether that is its own fault.
-fn begin_program(birth: &Birth<'_>, level: Level) -> Result<Pid, (String, bool)> {
-    let ours = |error: io::Error| (format!("start the program: {error}"), false);
-    let (read, write) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| ours(error.into()))?;
-    // SAFETY: the child is a copy of this process, which has one thread only, so that no lock is held by another.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 {
-        return Err(ours(io::Error::last_os_error()));
-    }
-    let Some(pid) = Pid::from_raw(pid) else {
-        let (kind, why) = match confine(birth, level) {
-            Ok(()) => (ITS_OWN, child::exec(birth.spec)),
-            Err(why) => (OURS, why),
-        };
-        let _ = rustix::io::write(&write, &[&[kind], why.as_bytes()].concat());
-        child::exit(STATUS_FAILED)
-    };
-    drop(write);
-    let mut why = [0; WHY_BYTES_MAX];
-    let length = rustix::io::read(&read, &mut why[..]).map_err(|error| ours(error.into()))?;
-    match &why[..length] {
-        [] => Ok(pid),
-        [kind, why @ ..] => Err((String::from_utf8_lossy(why).into_owned(), *kind == ITS_OWN)),
-    }
-}
-
 /// What the program's process gives up before it becomes the program.
 fn confine(birth: &Birth<'_>, level: Level) -> Step<()> {
     at(|| "begin a session".into(), rustix::process::setsid())?;
-    at(|| "take signals again".into(), block(false))?;
     child::limit_resources(birth)?;
     identity::become_user(birth.user)?;
     child::limit_processes(birth.spec.processes_max)?;

@@ -1,96 +1,28 @@
-//! The Runtime API, as HTTP on a sandbox's own listener: it translates between requests and the
-//! [`Exchange`], and decides nothing. Which environment a request concerns is which listener it came to.
+//! The Runtime API as HTTP.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
-use apus_env::Env;
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
-use crate::exchange::{Answer, Exchange, Fault, Invocation, Misuse, RESPONSE_BYTES_MAX};
+use super::reply::{Reply, accepted, problem, refused, wrong_method, wrong_path};
+
+use crate::exchange::{Answer, Exchange, Fault, Invocation, RESPONSE_BYTES_MAX};
 use crate::response_stream::{ResponsePart, ResponseWriter, STREAM_BYTES_MAX};
 
-/// The version that AWS's runtimes speak.
-const VERSION: &str = "/2018-06-01";
 /// The largest error report that is kept.
 const FAULT_BYTES_MAX: usize = 256 * 1024;
 /// The longest error type: it goes into headers.
 const ERROR_TYPE_BYTES_MAX: usize = 256;
-
-/// Connections at once from one sandbox: a runtime needs one, extensions some.
-const CONNECTIONS_MAX: usize = 64;
 
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 const STREAMING: &str = "streaming";
 
-type Reply = Response<Full<Bytes>>;
-
-/// Whether a connection was opened by that user.
-#[cfg(target_os = "linux")]
-fn is_of(stream: &tokio::net::TcpStream, user: Option<u32>) -> bool {
-    let Some(user) = user else { return true };
-    match (stream.local_addr(), stream.peer_addr()) {
-        (Ok(own), Ok(peer)) => crate::peers::peer(own, peer) == crate::peers::Peer::User(user),
-        _ => false,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_of(_stream: &tokio::net::TcpStream, user: Option<u32>) -> bool {
-    user.is_none()
-}
-
-/// Serves one environment until it ends. Where others reach the listener too, only processes of `user` are served.
-pub(crate) async fn serve(env: Env, listener: TcpListener, exchange: Arc<Exchange>, user: Option<u32>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return };
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if !is_of(&stream, user) => continue,
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!("a sandbox's runtime cannot connect: {error}");
-                    return;
-                }
-            },
-            () = exchange.closed() => return,
-        };
-        // Small answers go out at once; a socket that will not have it so still works.
-        let _ = stream.set_nodelay(true);
-        let exchange = exchange.clone();
-        env.spawn("runtime api connection", async move {
-            let _place = place;
-            let service = service_fn(|request| {
-                let exchange = exchange.clone();
-                async move { Ok::<_, Infallible>(route(&exchange, request).await) }
-            });
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::select! {
-                // A runtime that hangs up has ended or will connect again.
-                _ = connection => {}
-                () = exchange.closed() => {}
-            }
-        });
-    }
-}
-
-async fn route(exchange: &Exchange, request: Request<Incoming>) -> Reply {
-    let path = request.uri().path().to_owned();
-    let Some(rest) = path.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix("/runtime/")) else {
-        return problem(StatusCode::NOT_FOUND, "NotFound", "no such path in the Runtime API");
-    };
+/// Answers a request whose path goes on so.
+pub(super) async fn route(exchange: &Exchange, rest: &str, request: Request<Incoming>) -> Reply {
     let parts: Vec<&str> = rest.split('/').collect();
     match (request.method(), &parts[..]) {
         (&Method::GET, ["invocation", "next"]) => next(exchange).await,
@@ -104,9 +36,9 @@ async fn route(exchange: &Exchange, request: Request<Incoming>) -> Reply {
             accepted(exchange.fail_init(fault))
         }
         (_, ["invocation", "next"] | ["init", "error"] | ["invocation", _, "response" | "error"]) => {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "this path takes another method")
+            wrong_method()
         }
-        _ => problem(StatusCode::NOT_FOUND, "NotFound", "no such path in the Runtime API"),
+        _ => wrong_path(),
     }
 }
 
@@ -283,34 +215,4 @@ async fn fault(request: Request<Incoming>) -> Fault {
 fn error_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(ERROR_TYPE)?.to_str().ok()?;
     Some(value.chars().take(ERROR_TYPE_BYTES_MAX).collect())
-}
-
-fn accepted(result: Result<(), Misuse>) -> Reply {
-    match result {
-        Ok(()) => json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "OK" })),
-        Err(misuse) => refused(misuse),
-    }
-}
-
-fn refused(misuse: Misuse) -> Reply {
-    match misuse {
-        Misuse::InvalidRequestId => {
-            problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-        }
-        Misuse::InvalidStateTransition => {
-            problem(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
-        }
-        Misuse::Closed => problem(StatusCode::GONE, "EnvironmentClosed", "the environment is ending"),
-    }
-}
-
-fn problem(status: StatusCode, error_type: &str, message: &str) -> Reply {
-    json(status, &serde_json::json!({ "errorMessage": message, "errorType": error_type }))
-}
-
-fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(value.to_string())));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply
 }

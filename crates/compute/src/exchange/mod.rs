@@ -1,5 +1,8 @@
-//! Where a runtime and the pool meet: the states that the Runtime API prescribes for one environment, and
-//! nothing of HTTP, processes or time. A simulated runtime uses it directly.
+//! Where a runtime, its extensions and the pool meet: the states that the Runtime API and the Extensions API prescribe
+//! for one environment, and nothing of HTTP, processes or time. A simulated runtime uses it directly.
+
+mod extensions;
+mod runtime;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -7,7 +10,13 @@ use apus_time::Timestamp;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use self::extensions::Extension;
 use crate::response_stream::ResponseWriter;
+
+pub use extensions::{
+    EXTENSION_NAME_BYTES_MAX, EXTENSIONS_MAX, ExtensionEvent, ExtensionFault, ExtensionKind, Lifecycle,
+    RegisterError, Registered, ShutdownReason,
+};
 
 /// The largest response that a runtime may leave, in bytes: AWS's number.
 pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
@@ -64,6 +73,8 @@ pub enum Misuse {
     InvalidRequestId,
     /// The call is not allowed now.
     InvalidStateTransition,
+    /// No extension has this identifier.
+    UnknownExtension,
     /// The environment is ending.
     Closed,
 }
@@ -89,6 +100,10 @@ struct State {
     /// The response of the invocation under way is being streamed: only who streams it answers.
     streaming: bool,
     answer: Option<Answer>,
+    extensions: Vec<Extension>,
+    /// Whether the start is over: nobody registers any more.
+    sealed: bool,
+    extension_fault: Option<ExtensionFault>,
     closed: bool,
 }
 
@@ -98,108 +113,45 @@ impl Exchange {
         Arc::default()
     }
 
-    /// For the runtime: waits for the next invocation. Dropping the future loses none.
-    pub async fn next(&self) -> Result<Arc<Invocation>, Misuse> {
-        {
-            let mut state = self.lock();
-            if state.running.is_some() || matches!(state.initialised, Some(Err(_))) {
-                return Err(Misuse::InvalidStateTransition);
-            }
-            state.initialised = Some(Ok(()));
-            state.waiting = true;
-        }
-        self.to_pool.notify_waiters();
-        loop {
-            let notified = self.to_runtime.notified();
-            {
-                let mut state = self.lock();
-                if state.closed {
-                    return Err(Misuse::Closed);
-                }
-                if let Some(invocation) = state.offered.take() {
-                    state.waiting = false;
-                    state.running = Some(invocation.request_id.clone());
-                    return Ok(invocation);
-                }
-            }
-            notified.await;
-        }
-    }
-
-    /// For the runtime: answers the invocation under way.
-    pub fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Misuse> {
-        {
-            let mut state = self.lock();
-            if state.running.as_deref() != Some(request_id) {
-                return Err(Misuse::InvalidRequestId);
-            }
-            if state.streaming {
-                return Err(Misuse::InvalidStateTransition);
-            }
-            state.running = None;
-            state.stream = None;
-            state.answer = Some(answer);
-        }
-        self.to_pool.notify_waiters();
-        Ok(())
-    }
-
-    /// For the runtime: begins to answer the invocation under way piece by piece, until [`Self::end_stream`]. Nothing if
-    /// whoever invoked wants the response whole: then it is gathered, and answered as any other.
-    pub fn begin_stream(&self, request_id: &str) -> Result<Option<ResponseWriter>, Misuse> {
-        let mut state = self.lock();
-        if state.running.as_deref() != Some(request_id) {
-            return Err(Misuse::InvalidRequestId);
-        }
-        if state.streaming {
-            return Err(Misuse::InvalidStateTransition);
-        }
-        let stream = state.stream.take();
-        state.streaming = stream.is_some();
-        Ok(stream)
-    }
-
-    /// For the runtime: answers the invocation whose stream was begun.
-    pub fn end_stream(&self, answer: Answer) {
-        {
-            let mut state = self.lock();
-            assert!(state.streaming, "a stream ends once, after its beginning");
-            state.streaming = false;
-            state.running = None;
-            state.answer = Some(answer);
-        }
-        self.to_pool.notify_waiters();
-    }
-
-    /// For the runtime: says that it cannot initialise.
-    pub fn fail_init(&self, fault: Fault) -> Result<(), Misuse> {
-        {
-            let mut state = self.lock();
-            if state.initialised.is_some() {
-                return Err(Misuse::InvalidStateTransition);
-            }
-            state.initialised = Some(Err(fault));
-        }
-        self.to_pool.notify_waiters();
-        Ok(())
-    }
-
     /// For the runtime's side: waits until the environment ends.
     pub async fn closed(&self) {
         self.await_runtime_side(|state| state.closed.then_some(())).await;
     }
 
     /// For the pool: waits until the runtime has initialised, or says why it cannot.
-    pub async fn initialised(&self) -> Result<(), Fault> {
+    pub async fn runtime_initialised(&self) -> Result<(), Fault> {
         self.await_pool_side(|state| state.initialised.clone()).await
     }
 
+    /// For the pool: waits until the runtime and all extensions have initialised, or the runtime says why it cannot.
+    /// No extension registers any more after that.
+    pub async fn initialised(&self) -> Result<(), Fault> {
+        self.await_pool_side(|state| match &state.initialised {
+            Some(Ok(())) if state.extensions.iter().all(Extension::is_ready) => {
+                state.sealed = true;
+                Some(Ok(()))
+            }
+            Some(Err(fault)) => Some(Err(fault.clone())),
+            _ => None,
+        })
+        .await
+    }
+
     /// For the pool: waits until the runtime has asked for another invocation.
-    pub async fn ready(&self) {
+    pub async fn runtime_ready(&self) {
         self.await_pool_side(|state| state.waiting.then_some(())).await;
     }
 
-    /// For the pool: hands an invocation to the waiting runtime and waits for the answer. With a stream the response may
+    /// For the pool: waits until the runtime has asked for another invocation, and every extension for another event.
+    pub async fn ready(&self) {
+        self.await_pool_side(|state| {
+            (state.waiting && state.extensions.iter().all(Extension::is_ready)).then_some(())
+        })
+        .await;
+    }
+
+    /// For the pool: hands an invocation to the waiting runtime and to the extensions that want to know, and waits for
+    /// the runtime's answer. With a stream the response may
     /// go there while it is made.
     pub async fn invoke(&self, invocation: Arc<Invocation>, stream: Option<ResponseWriter>) -> Answer {
         {
@@ -210,6 +162,9 @@ impl Exchange {
             );
             state.answer = None;
             state.stream = stream;
+            for extension in &mut state.extensions {
+                extension.offer_invocation(&invocation);
+            }
             state.offered = Some(invocation);
         }
         self.to_runtime.notify_waiters();
