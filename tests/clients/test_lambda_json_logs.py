@@ -33,6 +33,7 @@ def handle(event, context):
     print("printed")
     print('{"level": "debug", "message": "mine", "timestamp": "2026-11-29T10:00:00.123456+01:00"}')
     print('{"level": "debug", "message": "without a time"}')
+    print('{"level": "ERROR", "message": "of a library", "timestamp": "2026-11-29 10:00:00,123+0000"}')
     return context.log_group_name, context.log_stream_name
 """
 NODE = """
@@ -129,7 +130,8 @@ def test_python_writes_records(aws, create, name):
     request = answer["ResponseMetadata"]["RequestId"]
     assert kinds(lines) == [
         "WARNING early", "platform.start", "DEBUG of debug", "INFO of info", "WARNING of warning", "ERROR of error",
-        "CRITICAL of critical", "DEBUG between", "ERROR no egg", "printed", "debug mine", "debug without a time", "platform.report",
+        "CRITICAL of critical", "DEBUG between", "ERROR no egg", "printed", "debug mine", "debug without a time",
+        "ERROR of a library", "platform.report",
     ]
     assert all(TIME.fullmatch(line["timestamp"]) for line in lines[2:9])
     assert lines[0].pop("timestamp") and lines[0] == {
@@ -227,8 +229,8 @@ def test_java_in_text_names_levels(aws, create, name, java):
 
 @pytest.mark.parametrize(("language", "level", "expected"), [
     ("python", "INFO", ["INFO of info", "WARNING of warning", "ERROR of error", "CRITICAL of critical", "ERROR no egg",
-                        "printed", "debug without a time"]),
-    ("python", "ERROR", ["ERROR of error", "CRITICAL of critical", "ERROR no egg"]),
+                        "printed", "debug without a time", "ERROR of a library"]),
+    ("python", "ERROR", ["ERROR of error", "CRITICAL of critical", "ERROR no egg", "ERROR of a library"]),
     ("python", "FATAL", ["CRITICAL of critical"]),
     ("node", "WARN", ["WARN of warn", "ERROR of error", "FATAL of fatal"]),
     ("node", "FATAL", ["FATAL of fatal"]),
@@ -326,6 +328,7 @@ def test_two_functions_share_a_group(aws, create, name):
     assert re.search(r"^\S+Z  START requestId=\S+ version=\$LATEST$", told, re.MULTILINE), told
     assert re.search(r"^\S+Z  INFO  of info logger=swift requestId=\S+ nest=\{\"eggs\":2\}$", told, re.MULTILINE), told
     assert re.search(r"^\S+Z  ERROR no egg \(KeyError: 'egg'\) .*\n      File \"/var/task/handler.py\"", told, re.MULTILINE), told
+    assert re.search(r"^\S+Z  ERROR of a library$", told, re.MULTILINE), told
     assert re.search(r"^\S+Z  REPORT requestId=\S+ durationMs=", told, re.MULTILINE), told
     assert "\n" not in told.split("printed")[0].rsplit("Z  ", 1)[1], "what is no record stays as it is"
     other = apus_logs(aws, f"{name}-b")

@@ -1,6 +1,5 @@
 //! How a function's log is written and what of it is kept: AWS's advanced logging controls. Knows no configuration.
 
-use apus_time::Timestamp;
 use serde_json::Value;
 
 use crate::platform_event::{PlatformEvent, PlatformRecord, Schema};
@@ -65,6 +64,7 @@ pub enum LogFormat {
 
 /// The names under which a line's time is looked for: the managed runtimes', and that of Go's `slog`.
 const TIME_MEMBERS: [&str; 2] = ["timestamp", "time"];
+const DATE_BYTES: usize = 10;
 
 impl LogFormat {
     /// What functions are told in `AWS_LAMBDA_LOG_FORMAT`.
@@ -104,11 +104,20 @@ fn level(line: &str) -> LogLevel {
             return None;
         };
         let time = TIME_MEMBERS.iter().find_map(|name| object.get(*name)?.as_str())?;
-        // AWS's own runtime for Python writes the time of an error without a zone.
-        Timestamp::parse_iso8601(time).or_else(|_| Timestamp::parse_iso8601(&format!("{time}Z"))).ok()?;
-        LogLevel::named(object.get("level")?.as_str()?)
+        // AWS asks for RFC 3339. What Powertools and AWS's runtime for Python write differs from it behind the date, and
+        // an error must not be lost for that.
+        begins_with_date(time).then(|| LogLevel::named(object.get("level")?.as_str()?))?
     };
     said().unwrap_or(LogLevel::Info)
+}
+
+/// `2026-11-29`, and whatever follows.
+fn begins_with_date(text: &str) -> bool {
+    let is_right = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() >= DATE_BYTES && text.bytes().take(DATE_BYTES).enumerate().all(is_right)
 }
 
 #[cfg(test)]
@@ -121,12 +130,15 @@ mod tests {
             (r#"{"timestamp":"2026-11-29T10:00:00.123Z","level":"DEBUG","message":"m"}"#, LogLevel::Debug),
             (r#" {"time":"2026-11-29T10:00:00.123456789+02:00","level":"warn"}"#, LogLevel::Warn),
             (r#"{"timestamp":"2026-11-29T10:00:00","level":"ERROR"}"#, LogLevel::Error),
+            (r#"{"timestamp":"2026-11-29 10:00:00,123+0000","level":"ERROR"}"#, LogLevel::Error),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"WARNING"}"#, LogLevel::Warn),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"critical"}"#, LogLevel::Fatal),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"trace"}"#, LogLevel::Trace),
             // No time, another's idea of one, no level, none that is known, no text, no JSON, cut, no object.
             (r#"{"level":"debug"}"#, LogLevel::Info),
-            (r#"{"timestamp":"yesterday","level":"debug"}"#, LogLevel::Info),
+            (r#"{"timestamp":"yesterday at noon","level":"debug"}"#, LogLevel::Info),
+            (r#"{"timestamp":"2026-11","level":"debug"}"#, LogLevel::Info),
+            (r#"{"timestamp":"29/11/2026 10:00:00","level":"debug"}"#, LogLevel::Info),
             (r#"{"timestamp":"2026-11-29T10:00:00Z"}"#, LogLevel::Info),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":"loud"}"#, LogLevel::Info),
             (r#"{"timestamp":"2026-11-29T10:00:00Z","level":10}"#, LogLevel::Info),
