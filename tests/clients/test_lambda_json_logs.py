@@ -331,6 +331,9 @@ def test_two_functions_share_a_group(aws, create, name):
     assert re.search(r"^\S+Z  ERROR of a library$", told, re.MULTILINE), told
     assert re.search(r"^\S+Z  REPORT requestId=\S+ durationMs=", told, re.MULTILINE), told
     assert "\n" not in told.split("printed")[0].rsplit("Z  ", 1)[1], "what is no record stays as it is"
+    command = [os.environ["APUS_BINARY"], "invoke", f"{name}-b", "--tail", "--endpoint-url", aws.endpoint]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, input="").stderr.splitlines()
+    assert told[0].startswith("START requestId=") and told[-1].startswith("REPORT requestId="), told
     other = apus_logs(aws, f"{name}-b")
     assert "of info" not in other and "of critical" in other, "another function's lines are not told"
     exact = [json.loads(line) for line in apus_logs(aws, group, "--json").splitlines()]
