@@ -185,18 +185,18 @@ impl Connection {
             }
             self.more().await?;
         };
-        let head = String::from_utf8_lossy(&self.buffer[..head_ends]).to_ascii_lowercase();
+        let head = std::str::from_utf8(&self.buffer[..head_ends]).map_err(|_| "a head that is no text")?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status: u16 = status.ok_or_else(|| format!("no status in {head:?}"))?;
-        let body = if field(&head, "transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-            self.chunks(head_ends).await?
-        } else {
-            let length = match (status, field(&head, "content-length")) {
-                (204 | 304, _) | (_, None) => 0,
-                (_, Some(text)) => text.parse::<usize>().map_err(|_| format!("no length: {text:?}"))?,
-            };
-            self.upto(head_ends + length).await?;
-            self.buffer[head_ends..head_ends + length].to_vec()
+        let in_chunks = || field(head, "transfer-encoding").is_some_and(|coding| coding.contains("chunked"));
+        let body = match (status, field(head, "content-length")) {
+            (_, None) if in_chunks() => self.chunks(head_ends).await?,
+            (204 | 304, _) | (_, None) => Vec::new(),
+            (_, Some(text)) => {
+                let length = text.parse::<usize>().map_err(|_| format!("no length: {text:?}"))?;
+                self.upto(head_ends + length).await?;
+                self.buffer[head_ends..head_ends + length].to_vec()
+            }
         };
         Ok(Answer { status, body })
     }
@@ -242,7 +242,14 @@ impl Connection {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    let mut from = 0;
+    loop {
+        let at = from + bytes[from..].iter().position(|byte| *byte == wanted[0])?;
+        if bytes[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -161,7 +161,7 @@ fn is_form(parts: &Parts) -> bool {
 fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origin {
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
-        source_ip: peer.map(|peer| peer.ip().to_string()),
+        source_ip: peer.map(|peer| peer.ip()),
         base_url: listener.base_url.clone(),
         secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),

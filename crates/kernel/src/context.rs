@@ -26,7 +26,7 @@ pub struct Context {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The peer's address; nothing for calls from within the platform.
-    pub source_ip: Option<String>,
+    pub source_ip: Option<std::net::IpAddr>,
     /// The URL that the client reached the platform at, without a trailing slash: `http://127.0.0.1:4566`.
     pub base_url: String,
     /// The request came over TLS.
@@ -62,7 +62,7 @@ impl Context {
         set("aws:EpochTime", Some(self.now.as_secs().to_string()));
         set("aws:RequestedRegion", Some(caller.region.to_string()));
         set("aws:SecureTransport", Some(origin.secure.to_string()));
-        set("aws:SourceIp", origin.source_ip.clone());
+        set("aws:SourceIp", origin.source_ip.map(|ip| ip.to_string()));
         set("aws:UserAgent", origin.user_agent.clone());
         set("aws:SourceArn", origin.source.as_ref().map(ToString::to_string));
         // Some names say no account: a bucket's.

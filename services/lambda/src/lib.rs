@@ -98,7 +98,7 @@ pub(crate) struct Lambda {
     code: CodeCache,
     sessions: RoleSessions,
     gate: Gate,
-    journal: Journal,
+    journal: Arc<Journal>,
     mappings: Mappings,
     provisions: Provisions,
     endpoints: Arc<dyn EndpointServer>,
@@ -128,7 +128,7 @@ pub struct Foundation {
 pub fn service(foundation: Foundation) -> io::Result<Service> {
     let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
-    let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
+    let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Arc::<Journal>::default());
     let endpoint_url = config.endpoint_url;
     let executions = Executions { store: store.clone() };
     let environments = Environments { compute: compute.clone() };

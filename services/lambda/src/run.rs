@@ -1,6 +1,8 @@
 //! Running a version of a function once, for whoever wants it run: a caller who waits, the queue of events, a part
 //! of the platform. Whether it may be run is asked before, by who knows in whose name.
 
+use std::sync::Arc;
+
 use apus_compute::{FunctionKey, InvokeOutcome, InvokeRequest};
 use apus_kernel::Context;
 use apus_schema::ServiceError;
@@ -53,10 +55,18 @@ impl Trigger {
 }
 
 /// An invocation that was made.
+#[derive(Clone)]
 pub(crate) struct Ran {
     pub(crate) outcome: InvokeOutcome,
     /// The version that ran: `$LATEST` or a number.
     pub(crate) version: String,
+}
+
+impl Ran {
+    /// Waits for extensions that go on after the runtime has answered: the log and the figures are whole then.
+    pub(crate) async fn finished(self) -> Self {
+        Self { outcome: self.outcome.finished().await, ..self }
+    }
 }
 
 impl Lambda {
@@ -86,7 +96,15 @@ impl Lambda {
     pub(crate) async fn run(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
         let (function, begun) = (run.function, run.begun(1, self.env.now()));
         let end = self.run_unnoted(context, run).await;
-        self.journal.note(begun.ended(function, &end));
+        match &end {
+            Ok(ran) if ran.outcome.unfinished.is_some() => {
+                let (journal, function, ran) = (Arc::clone(&self.journal), function.clone(), ran.clone());
+                self.env.spawn("execution to be noted", async move {
+                    journal.note(begun.ended(&function, &Ok(ran.finished().await)));
+                });
+            }
+            _ => self.journal.note(begun.ended(function, &end)),
+        }
         end
     }
 

@@ -140,7 +140,12 @@ impl Lambda {
             },
         };
         let begun = run.begun(tried.number(), now);
-        (begun, self.run_unnoted(context, run).await)
+        let end = match self.run_unnoted(context, run).await {
+            // Nobody waits for the answer, but for the whole.
+            Ok(ran) => Ok(ran.finished().await),
+            Err(error) => Err(error),
+        };
+        (begun, end)
     }
 
     /// Writes what an attempt came to.

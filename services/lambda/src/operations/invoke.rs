@@ -57,7 +57,10 @@ pub(crate) async fn invoke(
         }
         InvocationType::RequestResponse | InvocationType::Unknown(_) => {}
     }
-    let ran = lambda.run(&context, asked.run(&context, event, None)).await?;
+    let mut ran = lambda.run(&context, asked.run(&context, event, None)).await?;
+    if with_log {
+        ran = ran.finished().await;
+    }
     Ok(response(ran, with_log))
 }
 

@@ -109,6 +109,10 @@ async fn hand_on(
     while let Some(part) = parts.take_ready() {
         send(client, part).await;
     }
+    let ended = match ended {
+        Ok(ran) if with_log => Ok(ran.finished().await),
+        other => other,
+    };
     for message in last(ended, with_log) {
         // Nobody may be there any more.
         let _gone = client.send(message.encode()).await;
