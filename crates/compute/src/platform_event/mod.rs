@@ -280,7 +280,7 @@ mod tests {
             "functionName": "f",
             "functionVersion": "7",
             "instanceId": "abc",
-            "instanceMaxMemory": 128,
+            "instanceMaxMemory": 134_217_728,
         });
         let start = InitStart {
             initialization_type,
