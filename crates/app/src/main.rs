@@ -5,6 +5,7 @@ mod doctor;
 mod executions;
 mod functions;
 mod inventory;
+mod log_line;
 mod logs;
 mod maintenance;
 mod public_url;

@@ -30,6 +30,8 @@ pub(crate) enum Benchmark {
     Churn,
     /// Objects against files
     Objects,
+    /// The same requests to ministack; only if named
+    Peers,
 }
 
 impl Benchmark {
@@ -46,6 +48,7 @@ impl Benchmark {
             Self::Mappings => "mappings",
             Self::Churn => "churn",
             Self::Objects => "objects",
+            Self::Peers => "peers",
         }
     }
 }
@@ -54,12 +57,15 @@ impl Benchmark {
 #[derive(Debug, Parser)]
 #[command(name = "apus-bench")]
 pub(crate) struct Options {
-    /// Which benchmarks to run; all, if none is named
+    /// Which benchmarks to run; all but peers, if none is named
     #[arg(value_enum)]
     which: Vec<Benchmark>,
     /// The binary of the platform
     #[arg(long)]
     pub(crate) apus: PathBuf,
+    /// The program of ministack, for `peers`
+    #[arg(long)]
+    pub(crate) ministack: Option<PathBuf>,
     /// Where files are written: on the file system that is to be measured. Default: beside the binary
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -94,7 +100,13 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn benchmarks(&self) -> Vec<Benchmark> {
-        if self.which.is_empty() { Benchmark::value_variants().to_vec() } else { self.which.clone() }
+        if self.which.is_empty() {
+            // What others make is fetched for those who ask only.
+            let all = Benchmark::value_variants().iter().copied();
+            all.filter(|benchmark| *benchmark != Benchmark::Peers).collect()
+        } else {
+            self.which.clone()
+        }
     }
 
     pub(crate) fn slices(&self) -> usize {

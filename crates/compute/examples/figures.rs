@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use apus_compute::{
     Compute, ComputeConfig, Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec,
-    InsideListeners, InvokeRequest, LineSink,
+    InsideListeners, InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 
@@ -128,6 +128,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         layer_dirs: Vec::new(),
         egress: Egress::AsConfigured,
         log_group: "/aws/lambda/hello".into(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use apus_compute::{
     Compute, ComputeConfig, Credentials, Egress, EgressRules, EnvironmentPorts, FunctionKey, FunctionSpec,
-    InsideListeners, InvokeRequest, LineSink,
+    InsideListeners, InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 
@@ -220,6 +220,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         layer_dirs: Vec::new(),
         egress: Egress::AsConfigured,
         log_group: "/aws/lambda/network".into(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

@@ -419,7 +419,7 @@ impl Inner {
 
     fn blueprint(&self, spec: FunctionSpec, reason: Option<ColdReason>) -> Result<Blueprint, InvokeError> {
         let log_stream = spec.ports.log_stream();
-        let log = EnvironmentLog::new(self.env.clone(), spec.ports.log(&log_stream));
+        let log = EnvironmentLog::new(self.env.clone(), spec.ports.log(&log_stream), spec.log_format);
         let credentials = spec.ports.credentials();
         let mut root = Vec::new();
         let mut command = Vec::new();

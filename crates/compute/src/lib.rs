@@ -16,6 +16,7 @@ mod extension_programs;
 mod host_root;
 mod inside;
 mod invoke;
+mod log_format;
 mod output;
 #[cfg(target_os = "linux")]
 mod peers;
@@ -42,6 +43,7 @@ pub use egress::rules::{
     EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
 };
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX, Unfinished};
+pub use log_format::{LogFormat, LogLevel};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::log_format::LogFormat;
 use crate::output::LineSink;
 
 /// The identity of a function's code and configuration. Environments are never shared across two keys, so
@@ -55,6 +56,8 @@ pub struct FunctionSpec {
     pub egress: Egress,
     /// Where its log goes, as the function is told.
     pub log_group: String,
+    /// How its log is written, and what of it is kept.
+    pub log_format: LogFormat,
     /// What connects its environments to the platform.
     pub ports: Arc<dyn EnvironmentPorts>,
 }

@@ -8,7 +8,7 @@ use apus_compute::driver::{Driver, Exit, StartError};
 use apus_compute::exchange::Fault;
 use apus_compute::{
     Compute, Credentials, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
-    InvokeRequest, LineSink, PoolLimits, Shortfall,
+    InvokeRequest, LineSink, LogFormat, PoolLimits, Shortfall,
 };
 use apus_env::Env;
 use apus_env::sim::Simulator;
@@ -50,6 +50,7 @@ fn spec(name: &str) -> FunctionSpec {
         layer_dirs: Vec::new(),
         egress: apus_compute::Egress::Off,
         log_group: String::new(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

@@ -2,13 +2,14 @@
 
 use apus_model_lambda::{
     Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-    LastUpdateStatus, Layer, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
-    SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+    LastUpdateStatus, Layer, PackageType, Runtime, SnapStartApplyOn, SnapStartOptimizationStatus,
+    SnapStartResponse, State, TracingConfigResponse, TracingMode,
 };
 use apus_store::StoreError;
 use apus_time::Timestamp;
 
 use crate::function_name::FunctionReference;
+use crate::logging;
 use crate::store::FunctionRecord;
 use crate::store::layer::LayerContent;
 
@@ -62,11 +63,7 @@ pub(crate) fn configuration(
             apply_on: Some(SnapStartApplyOn::None),
             optimization_status: Some(SnapStartOptimizationStatus::Off),
         }),
-        logging_config: Some(LoggingConfig {
-            log_format: Some(LogFormat::Text),
-            log_group: Some(record.log_group.clone()),
-            ..LoggingConfig::default()
-        }),
+        logging_config: Some(logging::described(record)),
         ..FunctionConfiguration::default()
     })
 }

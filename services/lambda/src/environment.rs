@@ -6,12 +6,12 @@ use std::time::Duration;
 use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink};
 use apus_env::Env;
 
-use crate::Lambda;
 use crate::code::cache::UnpackedCode;
 use crate::function_name::FunctionId;
 use crate::ports::{EndpointServer, LogSink, LogSource};
 use crate::role_sessions::RoleSession;
 use crate::store::find::Found;
+use crate::{Lambda, logging};
 
 /// Where AWS's tools look for the platform; a function may set it otherwise.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -48,6 +48,7 @@ pub(crate) fn spec(
         layer_dirs: layers.iter().map(|layer| layer.directory.clone()).collect(),
         egress: Egress::AsConfigured,
         log_group: record.log_group.clone(),
+        log_format: logging::format(record),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
             id: id.clone(),
@@ -85,7 +86,10 @@ impl EnvironmentPorts for Ports {
         let now = self.env.now().to_iso8601();
         let day = now.split('T').next().unwrap_or_default().replace('-', "/");
         let random = self.env.uuid_v4().replace('-', "");
-        format!("{day}/[{}]{random}", self.version)
+        // A group of its own choice may be that of many functions.
+        let own = self.log_group == logging::default_group(&self.id.name);
+        let function = if own { "" } else { &*self.id.name };
+        format!("{day}/{function}[{}]{random}", self.version)
     }
 
     fn log(&self, log_stream: &str) -> Arc<dyn LineSink> {

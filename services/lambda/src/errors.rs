@@ -55,6 +55,13 @@ pub(crate) fn not_supported(what: &str) -> ServiceError {
     ServiceError::common(Common::NotSupported, format!("Apus does not support {what} of Lambda yet."))
 }
 
+pub(crate) fn log_level_without_json() -> ServiceError {
+    invalid_parameter(
+        "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the \
+         LogFormat to \"JSON\" and try again.",
+    )
+}
+
 pub(crate) fn function_not_found(function: &FunctionReference) -> ServiceError {
     user(errors::resource_not_found_exception(format!("Function not found: {}", function.arn())))
 }

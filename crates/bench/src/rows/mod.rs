@@ -6,6 +6,7 @@ mod consumers;
 mod functions;
 mod mappings;
 mod objects;
+mod peers;
 mod sends;
 pub(crate) mod start;
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(
         Benchmark::Mappings => mappings::rows(env, options, &dir).await,
         Benchmark::Churn => churn::rows(env, options, &dir).await,
         Benchmark::Objects => objects::rows(env, options, &dir).await,
+        Benchmark::Peers => peers::rows(env, options, &dir).await,
     };
     // What is left goes with the scratch directory.
     let _left = std::fs::remove_dir_all(&dir);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use apus_compute::driver::namespaces::SPARES;
 use apus_compute::{
     Compute, ComputeConfig, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
-    InvokeRequest, LineSink,
+    InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 use serde_json::Value;
@@ -63,6 +63,7 @@ impl Rig {
             layer_dirs: Vec::new(),
             egress: apus_compute::Egress::AsConfigured,
             log_group: format!("/aws/lambda/{name}"),
+            log_format: LogFormat::Text,
             ports: Arc::new(Ports::default()),
         })
     }

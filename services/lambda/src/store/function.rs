@@ -71,6 +71,21 @@ pub(crate) struct FunctionRecord {
     /// The ARN of the dead-letter queue or topic.
     #[n(22)]
     pub(crate) dead_letters: Option<String>,
+    /// What of its log is kept, if that is JSON; absent for text.
+    #[n(30)]
+    pub(crate) json_log: Option<JsonLog>,
+}
+
+/// From which levels on lines of a log in JSON are kept, in the API's words.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct JsonLog {
+    /// Of the function's.
+    #[n(0)]
+    pub(crate) application: String,
+    /// Of the platform's.
+    #[n(1)]
+    pub(crate) system: String,
 }
 
 /// The last version that was made of `$LATEST`.

@@ -8,8 +8,8 @@ use apus_model_lambda::{
     Architecture, CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, Environment,
     EphemeralStorage, FunctionCode, FunctionVersion, GetFunction, GetFunctionConfiguration,
     GetFunctionConfigurationRequest, GetFunctionRequest, ImageConfig, LastUpdateStatus, ListFunctions,
-    ListFunctionsRequest, LogFormat, LoggingConfig, PackageType, Runtime, SnapStart, SnapStartApplyOn, State,
-    TracingConfig, TracingMode, VpcConfig,
+    ListFunctionsRequest, PackageType, Runtime, SnapStart, SnapStartApplyOn, State, TracingConfig,
+    TracingMode, VpcConfig,
 };
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
@@ -322,16 +322,6 @@ fn what_apus_lacks_is_refused_by_name() {
                 ..base()
             },
             "ImageConfig",
-        ),
-        (
-            CreateFunctionRequest {
-                logging_config: Some(LoggingConfig {
-                    log_format: Some(LogFormat::Json),
-                    ..Default::default()
-                }),
-                ..base()
-            },
-            "LoggingConfig.LogFormat JSON",
         ),
         (
             CreateFunctionRequest { architectures: Some(vec![Architecture::from("z80")]), ..base() },

@@ -4,6 +4,7 @@ mod asynchronous;
 mod destinations;
 mod functions;
 mod invocations;
+mod logging;
 mod mappings;
 mod permissions;
 mod provisioned;
