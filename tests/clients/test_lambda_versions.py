@@ -20,6 +20,11 @@ def says(answer):
     return f"import os\ndef handle(event, context):\n    return [{answer!r}, context.function_version]\n"
 
 
+# How a function stands, which its making and its updates change.
+STANDING = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
+            "LastUpdateStatusReasonCode"}
+
+
 def sha(code):
     return base64.b64encode(hashlib.sha256(code).digest()).decode()
 
@@ -44,13 +49,15 @@ def test_code_is_updated(aws, create, name):
 
     updated = client.update_function_code(FunctionName=arn(name), ZipFile=code, RevisionId=made["RevisionId"])
     assert updated.pop("ResponseMetadata")["HTTPStatusCode"] == 200
-    changed = ("CodeSha256", "CodeSize", "RevisionId", "LastModified")
+    changed = {"CodeSha256", "CodeSize", "RevisionId", "LastModified", *STANDING}
     assert (updated["CodeSha256"], updated["CodeSize"]) == (sha(code), len(code))
     assert updated["RevisionId"] != made["RevisionId"]
     assert updated["LastModified"] >= made["LastModified"]
     same = {key: value for key, value in made.items() if key not in changed}
     assert same == {key: value for key, value in updated.items() if key not in changed}
-    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "Successful")
+    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "InProgress")
+    assert updated["LastUpdateStatusReason"] == "The function is being created."
+    assert updated["LastUpdateStatusReasonCode"] == "Creating"
     for waiter in ("function_updated", "function_updated_v2", "function_active", "function_active_v2"):
         client.get_waiter(waiter).wait(FunctionName=name)
     assert run(aws, name) == ("two", "$LATEST")
@@ -94,7 +101,7 @@ def test_configuration_is_updated(aws, create, name):
     updated = client.update_function_configuration(
         FunctionName=name, MemorySize=192, Environment={"Variables": {"A": "b"}}, RevisionId=made["RevisionId"])
     updated.pop("ResponseMetadata")
-    changed = ("MemorySize", "Environment", "RevisionId", "LastModified")
+    changed = {"MemorySize", "Environment", "RevisionId", "LastModified", *STANDING}
     assert (updated["MemorySize"], updated["Environment"]) == (192, {"Variables": {"A": "b"}})
     assert {k: v for k, v in made.items() if k not in changed} == {
         k: v for k, v in updated.items() if k not in changed}
@@ -102,7 +109,8 @@ def test_configuration_is_updated(aws, create, name):
     assert json.loads(invoke(aws, name)["Payload"]) == ["b", "192"]
     shown = client.get_function_configuration(FunctionName=name)
     shown.pop("ResponseMetadata")
-    assert shown == updated
+    assert {**shown, "LastUpdateStatus": "InProgress"} == {
+        k: v for k, v in updated.items() if not k.startswith("LastUpdateStatusReason")}
     emptied = client.update_function_configuration(FunctionName=name, Environment={"Variables": {}}, Description="")
     assert ("Environment" in emptied, emptied["Description"]) == (False, "")
     assert json.loads(invoke(aws, name)["Payload"]) == [None, "192"]

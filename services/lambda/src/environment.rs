@@ -25,7 +25,8 @@ pub(crate) fn spec(
     code: Arc<UnpackedCode>,
     layers: Vec<Arc<UnpackedCode>>,
 ) -> FunctionSpec {
-    let Found { version, record, reserved_concurrency, .. } = found;
+    let Found { version, reserved_concurrency, .. } = found;
+    let record = found.content();
     let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
     let mut variables: Vec<_> = own.collect();
     if !variables.iter().any(|(name, _)| name == ENDPOINT_VARIABLE) {

@@ -11,6 +11,7 @@ use crate::code::unpack::UnpackError;
 use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
 use crate::layer_name::LayerId;
 use crate::limits::{EVENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::store::stage::Stage;
 use crate::variables::VariablesError;
 
 static EMPTY: Schema = Schema::new(
@@ -304,6 +305,18 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
     errors::service_exception("The service encountered an internal error. Please try again.")
         .with("Type", "Service")
         .because(cause)
+}
+
+/// A function that cannot be invoked or changed, being in that state.
+pub(crate) fn not_active(stage: &Stage) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The operation cannot be performed at this time. The function is currently in the following state: {stage}"
+    )))
+}
+
+/// Whether an invocation that did not happen may happen soon: no fault of the function's.
+pub(crate) fn passes(error: &ServiceError) -> bool {
+    error.is_retryable() || error.is(&errors::RESOURCE_CONFLICT_EXCEPTION)
 }
 
 /// Whether an invocation did not happen because too many were under way.

@@ -25,8 +25,8 @@ mod marker;
 mod operations;
 mod permission;
 mod ports;
-mod prepare;
 mod provisioned;
+mod readiness;
 mod resolve;
 mod revision;
 mod role_sessions;
@@ -59,6 +59,7 @@ use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::provisioned::keeper::{Provisions, keep_provisioned};
+use crate::readiness::{Readiness, keep_ready};
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
 
@@ -100,6 +101,7 @@ pub(crate) struct Lambda {
     journal: Journal,
     mappings: Mappings,
     provisions: Provisions,
+    readiness: Readiness,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
@@ -143,6 +145,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         journal,
         mappings,
         provisions,
+        readiness: Readiness::default(),
         endpoints,
         logs,
         endpoint_url,
@@ -297,6 +300,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .step(destinations::letter::STEP, destinations::deliver::deliver)
         .front(executions)
         .front(environments)
+        .worker("readiness", keep_ready)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)
         .worker("provisioned concurrency", keep_provisioned)

@@ -13,7 +13,7 @@ use crate::executions::observed::Begun;
 use crate::function_name::FunctionReference;
 use crate::store::find::{Found, find};
 use crate::unpacked::LoadError;
-use crate::{Lambda, environment};
+use crate::{Lambda, environment, readiness};
 
 /// Changes of a version that one invocation runs into.
 const CHANGES_MAX: usize = 8;
@@ -96,7 +96,8 @@ impl Lambda {
         let Run { function, mut found, chance, request, .. } = run;
         let id = &function.id;
         for _ in 0..CHANGES_MAX {
-            let Found { version, record, .. } = &found;
+            readiness::check_invocable(&found)?;
+            let (version, record) = (&found.version, found.content());
             let retire = |key: &FunctionKey| self.compute.retire(key);
             match self.unpacked_or_gone(function, record).await {
                 Ok((code, layers)) => {
@@ -127,7 +128,7 @@ impl Run<'_> {
         Begun {
             request_id: self.request.request_id.clone(),
             version: self.found.version.clone(),
-            memory_mb: self.found.record.memory_mb,
+            memory_mb: self.found.content().memory_mb,
             trigger: self.trigger.clone(),
             attempt,
             event: self.request.payload.clone(),

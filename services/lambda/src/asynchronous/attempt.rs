@@ -232,7 +232,7 @@ impl Lambda {
         let function = &tried.function;
         let Some(condition) = ended.condition else { return Ok(()) };
         let Some(latest) = store::function::get(tx, &function.id).await? else { return Ok(()) };
-        let role = find(tx, function, None).await?.map_or(latest.role, |found| found.record.role);
+        let role = find(tx, function, None).await?.map_or(latest.role, |found| found.content().role.clone());
         let qualifier = event_invoke::qualifier(function);
         let config = store::event_invoke::get(tx, &function.id, qualifier).await?.unwrap_or_default();
         let success = condition == Condition::Success;
@@ -329,7 +329,7 @@ fn attempted(end: &Result<Ran, ServiceError>) -> Attempted {
     match end {
         Ok(ran) if ran.outcome.function_error.is_none() => Attempted::Answered,
         Ok(_) => Attempted::Failed,
-        Err(error) if error.is_retryable() => Attempted::Refused,
+        Err(error) if errors::passes(error) => Attempted::Refused,
         Err(_) => Attempted::Failed,
     }
 }

@@ -192,7 +192,7 @@ impl Poller {
             .and_then(|found| found.ok_or_else(|| errors::function_not_found(&function)));
         let context = match found {
             Ok(found) => {
-                let role = &found.record.role;
+                let role = &found.content().role;
                 self.role.context(&self.platform, &function.id, role).await.map_err(role_error)
             }
             Err(error) => Err(error),
@@ -284,7 +284,7 @@ impl Poller {
                     return Ok(response::verdict(&outcome.payload, ids));
                 }
                 Ok(_) => return Ok(Verdict::Done),
-                Err(error) if error.is_retryable() => {
+                Err(error) if errors::passes(&error) => {
                     let rest = back_off.failed();
                     // The poller hears of it as long as it lives.
                     let _gone = tell.send(Told::Throttled);

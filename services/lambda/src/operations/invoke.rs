@@ -19,7 +19,7 @@ use crate::function_name::FunctionReference;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
 use crate::run::{self, Ran, Run, Trigger};
 use crate::store::find::Found;
-use crate::{Lambda, client_context, resolve};
+use crate::{Lambda, client_context, readiness, resolve};
 
 pub(super) const ACTION: &str = "lambda:InvokeFunction";
 /// The event of an invocation that sends none.
@@ -77,6 +77,7 @@ impl Asked {
     ) -> Result<Self, ServiceError> {
         let chance = run::chance(lambda.env.random_u64());
         let (function, found) = lambda.found(context, ACTION, name, qualifier, Some(chance)).await?;
+        readiness::check_invocable(&found)?;
         Ok(Self { function, found, chance })
     }
 
