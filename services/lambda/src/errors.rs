@@ -307,6 +307,19 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
         .because(cause)
 }
 
+/// A function that its own doing has led to too often.
+pub(crate) fn recursive() -> ServiceError {
+    user(errors::recursive_invocation_exception(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and \
+         stopped your function's invocation.",
+    ))
+}
+
+/// Whether an invocation did not happen for that.
+pub(crate) fn is_recursive(error: &ServiceError) -> bool {
+    error.is(&errors::RECURSIVE_INVOCATION_EXCEPTION)
+}
+
 /// A function that cannot be invoked or changed, being in that state.
 pub(crate) fn not_active(stage: &Stage) -> ServiceError {
     user(errors::resource_conflict_exception(format!(

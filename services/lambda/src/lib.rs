@@ -20,6 +20,7 @@ mod function_name;
 mod layer;
 mod layer_name;
 mod limits;
+mod lineage;
 mod mapping;
 mod marker;
 mod operations;

@@ -13,7 +13,7 @@ use crate::executions::observed::Begun;
 use crate::function_name::FunctionReference;
 use crate::store::find::{Found, find};
 use crate::unpacked::LoadError;
-use crate::{Lambda, environment, readiness};
+use crate::{Lambda, environment, lineage, readiness};
 
 /// Changes of a version that one invocation runs into.
 const CHANGES_MAX: usize = 8;
@@ -67,6 +67,7 @@ impl Lambda {
         function: &FunctionReference,
         by: String,
         payload: Bytes,
+        trace: Option<String>,
     ) -> Result<Ran, ServiceError> {
         let chance = chance(self.env.random_u64());
         let asked = function.clone();
@@ -77,6 +78,7 @@ impl Lambda {
             request_id: context.request_id.clone(),
             invoked_arn: Some(function.arn().to_string()),
             payload,
+            trace_id: trace,
             ..InvokeRequest::default()
         };
         self.run(context, Run { function, found, chance, trigger: Trigger::Service(by), request }).await
@@ -93,8 +95,13 @@ impl Lambda {
     /// The same for who keeps the record himself. A version that was changed while its code was looked for is looked
     /// up again: no change loses a call.
     pub(crate) async fn run_unnoted(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
-        let Run { function, mut found, chance, request, .. } = run;
+        let Run { function, mut found, chance, mut request, .. } = run;
         let id = &function.id;
+        if !found.may_recurse && lineage::is_recursive(request.trace_id.as_deref(), id) {
+            warn!(function = %id.name, trace = request.trace_id, "a function that leads to itself was stopped");
+            return Err(errors::recursive());
+        }
+        request.trace_id = Some(lineage::next(&self.env, request.trace_id.as_deref(), id));
         for _ in 0..CHANGES_MAX {
             readiness::check_invocable(&found)?;
             let (version, record) = (&found.version, found.content());

@@ -25,7 +25,7 @@ use crate::store::event::{self, EventKey, EventRecord, ProgressRecord, ResponseR
 use crate::store::event_invoke::EventInvokeRecord;
 use crate::store::execution::{self, ExecutionRecord};
 use crate::store::find::{Found, find};
-use crate::{Lambda, errors, event_invoke, store};
+use crate::{Lambda, errors, event_invoke, lineage, store};
 
 /// After the store failed, the time until the next try.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -136,6 +136,7 @@ impl Lambda {
                 invoked_arn: Some(tried.function.arn().to_string()),
                 payload: Bytes::from(tried.event.payload.clone()),
                 client_context: tried.event.client_context.clone(),
+                trace_id: tried.event.trace.clone(),
                 ..InvokeRequest::default()
             },
         };
@@ -261,6 +262,7 @@ impl Lambda {
                 function: function.id.name.clone(),
                 ended_at_micros: tx.now().as_micros(),
                 execution: execution.key(),
+                trace: Some(lineage::next(&self.env, tried.event.trace.as_deref(), &function.id)),
             };
             letter::put(tx, &self.outbox, number, &letter);
         }
@@ -329,6 +331,7 @@ fn attempted(end: &Result<Ran, ServiceError>) -> Attempted {
     match end {
         Ok(ran) if ran.outcome.function_error.is_none() => Attempted::Answered,
         Ok(_) => Attempted::Failed,
+        Err(error) if errors::is_recursive(error) => Attempted::Shut,
         Err(error) if errors::passes(error) => Attempted::Refused,
         Err(_) => Attempted::Failed,
     }

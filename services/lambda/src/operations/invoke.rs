@@ -92,6 +92,7 @@ impl Asked {
             request_id: context.request_id.clone(),
             invoked_arn: Some(self.function.arn().to_string()),
             payload: event.payload,
+            trace_id: context.origin.trace.clone(),
             client_context: event.client_context,
             response_stream,
             ..InvokeRequest::default()

@@ -21,6 +21,8 @@ pub(crate) struct Found {
     /// What all versions share.
     pub(crate) reserved_concurrency: Option<u32>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Whether it may be led to by its own doing without end.
+    pub(crate) may_recurse: bool,
 }
 
 impl Found {
@@ -47,6 +49,7 @@ pub(crate) async fn find(
         other => other,
     };
     let (reserved_concurrency, tags) = (latest.reserved_concurrency, latest.tags.clone());
+    let may_recurse = latest.may_recurse();
     let mut content = None;
     let (version, record) = match qualifier {
         Qualifier::Latest => {
@@ -58,7 +61,14 @@ pub(crate) async fn find(
         Qualifier::Version(number) => (number.to_string(), version::get(tx, id, number).await?),
         Qualifier::Alias(_) => return Ok(None),
     };
-    Ok(record.map(|record| Found { version, record, running: content, reserved_concurrency, tags }))
+    Ok(record.map(|record| Found {
+        version,
+        record,
+        running: content,
+        reserved_concurrency,
+        tags,
+        may_recurse,
+    }))
 }
 
 /// The same, with the policy of what was named.

@@ -154,6 +154,11 @@ impl FunctionRecord {
         Ok(unused)
     }
 
+    /// Whether the function may be led to by its own doing without end; of `$LATEST`, for all versions.
+    pub(crate) fn may_recurse(&self) -> bool {
+        self.recursive_loop.as_deref() == Some("Allow")
+    }
+
     /// Its layers, lowest first.
     pub(crate) fn layers(&self) -> &[LayerContent] {
         self.layers.as_deref().unwrap_or_default()
