@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use apus_compute::{EgressRule, Level};
 use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
 use apus_time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::public_url::PublicUrl;
 
 /// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
+/// The highest quota of concurrent executions that can be set.
+const CONCURRENCY_LIMIT_MAX: i64 = 1_000_000;
+
 #[derive(Debug, Parser)]
 #[command(name = "apus", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -74,6 +78,10 @@ pub(crate) struct Start {
     /// Never give a function more of the processors than its memory buys, even when they are idle
     #[arg(long, env = "APUS_HARD_CPU_LIMITS")]
     pub(crate) hard_cpu_limits: bool,
+    /// How many invocations of all functions of an account in a region may be under way at once
+    #[arg(long, value_name = "COUNT", default_value_t = LambdaConfig::CONCURRENCY_MAX, env = "APUS_CONCURRENCY_LIMIT",
+          value_parser = clap::value_parser!(u32).range(1..=CONCURRENCY_LIMIT_MAX))]
+    pub(crate) concurrency_limit: u32,
     /// Whether functions may connect to the internet; on, unless this host cannot do it
     #[arg(long, value_name = "WHETHER", env = "APUS_EGRESS")]
     pub(crate) egress: Option<Egress>,

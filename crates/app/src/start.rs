@@ -139,7 +139,10 @@ fn foundation(
         env: env.clone(),
         store,
         compute,
-        lambda: LambdaConfig::new(place.dir().join("code"), inside.url),
+        lambda: LambdaConfig {
+            concurrency_max: options.concurrency_limit,
+            ..LambdaConfig::new(place.dir().join("code"), inside.url)
+        },
         iam: options.iam.into(),
         root_secret: root_secret(env, options, &guests),
         base_url: public_url.to_string(),

@@ -233,6 +233,7 @@ impl Compute {
             key: spec.key.clone(),
             function: spec.arn.as_str().into(),
             concurrency_max: spec.concurrency_max,
+            share: spec.share.clone(),
         };
         inner.clone().step(Event::Invoked(call), None);
         let assignment = assignment.await;

@@ -43,7 +43,8 @@ pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUE
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;
-pub use pool::rules::{ColdReason, Condition, PoolLimits, Throttled};
+pub use pool::pace::Pace;
+pub use pool::rules::{ColdReason, Condition, PoolLimits, Share, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use provision::{Provisioned, Shortfall};

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink};
+use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink, Share};
 use apus_env::Env;
 
-use crate::Lambda;
 use crate::code::cache::UnpackedCode;
 use crate::function_name::FunctionId;
 use crate::ports::{EndpointServer, LogSink, LogSource};
 use crate::role_sessions::RoleSession;
 use crate::store::find::Found;
+use crate::{Lambda, concurrency};
 
 /// Where AWS's tools look for the platform; a function may set it otherwise.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -43,6 +43,11 @@ pub(crate) fn spec(
         memory_mb: record.memory_mb,
         timeout: Duration::from_secs(record.timeout_secs.into()),
         concurrency_max: *reserved_concurrency,
+        // What is reserved for it is its own.
+        share: reserved_concurrency.is_none().then(|| Share {
+            name: format!("{}/{}", id.account, id.region).into(),
+            max: concurrency::unreserved(lambda.concurrency_max, found.reserved_total),
+        }),
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),

@@ -339,11 +339,35 @@ pub(crate) fn is_throttled(error: &ServiceError) -> bool {
 
 /// What an event is told whose function may never run.
 pub(crate) fn nothing_reserved() -> ServiceError {
-    throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+    throttled(ThrottledBy::Reserved)
 }
 
-fn throttled(reason: &str) -> ServiceError {
-    user(errors::too_many_requests_exception("Rate Exceeded.")).with("Reason", reason)
+/// Why too many requests are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThrottledBy {
+    /// As many invocations of a function with a reservation are under way as that is.
+    Reserved,
+    /// As many of all functions without one as are left for them, or as the platform has environments.
+    Concurrency,
+    /// A function with a reservation was invoked too often within a second.
+    ReservedRate,
+    /// A function without one was.
+    FunctionRate,
+    /// The account's functions were.
+    CallerRate,
+}
+
+/// Throttling, in the words of the model; a second later it may be over.
+pub(crate) fn throttled(by: ThrottledBy) -> ServiceError {
+    let reason = match by {
+        ThrottledBy::Reserved => "ReservedFunctionConcurrentInvocationLimitExceeded",
+        ThrottledBy::Concurrency => "ConcurrentInvocationLimitExceeded",
+        ThrottledBy::ReservedRate => "ReservedFunctionInvocationRateLimitExceeded",
+        ThrottledBy::FunctionRate => "FunctionInvocationRateLimitExceeded",
+        ThrottledBy::CallerRate => "CallerRateLimitExceeded",
+    };
+    let error = user(errors::too_many_requests_exception("Rate Exceeded."));
+    error.with("Reason", reason).with("retryAfterSeconds", "1")
 }
 
 /// The status under which an invocation's error is answered.
@@ -361,11 +385,13 @@ pub(crate) fn status(error: &ServiceError) -> u16 {
 pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
     match error {
         InvokeError::Throttled(why) => {
-            let reason = match why {
-                Throttled::Function(_) => "ReservedFunctionConcurrentInvocationLimitExceeded",
-                Throttled::Waiting(_) => "ConcurrentInvocationLimitExceeded",
+            let by = match why {
+                Throttled::Function(_) => ThrottledBy::Reserved,
+                Throttled::Share(_) | Throttled::Scaling(_) | Throttled::Waiting(_) => {
+                    ThrottledBy::Concurrency
+                }
             };
-            throttled(reason).because(error)
+            throttled(by).because(error)
         }
         InvokeError::TooLarge(_) => payload_too_large(),
         InvokeError::Unsupported(why) => errors::invalid_runtime_exception(why).with("Type", "User"),

@@ -27,6 +27,7 @@ mod operations;
 mod permission;
 mod ports;
 mod provisioned;
+mod rates;
 mod readiness;
 mod resolve;
 mod revision;
@@ -60,6 +61,7 @@ use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::provisioned::keeper::{Provisions, keep_provisioned};
+use crate::rates::Rates;
 use crate::readiness::{Readiness, keep_ready};
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
@@ -74,9 +76,14 @@ pub struct LambdaConfig {
     pub code_bytes_max: u64,
     /// `AWS_ENDPOINT_URL` inside sandboxes: the URL of the listener that [`EndpointServer`] is given.
     pub endpoint_url: String,
+    /// Invocations of all functions of an account in a region at once: its quota `Concurrent executions`.
+    pub concurrency_max: u32,
 }
 
 impl LambdaConfig {
+    /// The quota of concurrent executions unless told otherwise: 1,000, as on AWS.
+    pub const CONCURRENCY_MAX: u32 = concurrency::ACCOUNT_MAX;
+
     /// How much unpacked code is kept unless told otherwise: 2 GiB.
     pub const CODE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -86,6 +93,7 @@ impl LambdaConfig {
             code_dir: code_dir.into(),
             code_bytes_max: Self::CODE_BYTES_MAX,
             endpoint_url: endpoint_url.into(),
+            concurrency_max: Self::CONCURRENCY_MAX,
         }
     }
 }
@@ -106,6 +114,8 @@ pub(crate) struct Lambda {
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
+    concurrency_max: u32,
+    rates: Rates,
 }
 
 /// What the service stands on.
@@ -131,7 +141,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
-    let endpoint_url = config.endpoint_url;
+    let (endpoint_url, concurrency_max) = (config.endpoint_url, config.concurrency_max);
     let executions = Executions { store: store.clone() };
     let environments = Environments { compute: compute.clone() };
     let (mappings, provisions) = (Mappings::default(), Provisions::default());
@@ -150,6 +160,8 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         endpoints,
         logs,
         endpoint_url,
+        concurrency_max,
+        rates: Rates::default(),
     };
     Ok(Service::of(&SERVICE, lambda)
         .operation(

@@ -3,5 +3,6 @@
 mod cold;
 pub(crate) mod environment;
 mod failure;
+pub mod pace;
 pub mod rules;
 mod target;

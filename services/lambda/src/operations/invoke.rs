@@ -57,6 +57,7 @@ pub(crate) async fn invoke(
         }
         InvocationType::RequestResponse | InvocationType::Unknown(_) => {}
     }
+    asked.count(&lambda)?;
     let ran = lambda.run(&context, asked.run(&context, event, None)).await?;
     Ok(response(ran, with_log))
 }
@@ -79,6 +80,12 @@ impl Asked {
         let (function, found) = lambda.found(context, ACTION, name, qualifier, Some(chance)).await?;
         readiness::check_invocable(&found)?;
         Ok(Self { function, found, chance })
+    }
+
+    /// Counts the invocation, which somebody waits for, or refuses it.
+    pub(super) fn count(&self, lambda: &Lambda) -> Result<(), ServiceError> {
+        let reserved = self.found.reserved_concurrency;
+        lambda.rates.take(lambda.env.now(), &self.function.id, reserved, lambda.concurrency_max)
     }
 
     /// The invocation for a caller who waits.

@@ -21,6 +21,8 @@ pub(crate) struct Found {
     /// What all versions share.
     pub(crate) reserved_concurrency: Option<u32>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// What functions of its account and region have for themselves.
+    pub(crate) reserved_total: i64,
     /// Whether it may be led to by its own doing without end.
     pub(crate) may_recurse: bool,
 }
@@ -49,6 +51,7 @@ pub(crate) async fn find(
         other => other,
     };
     let (reserved_concurrency, tags) = (latest.reserved_concurrency, latest.tags.clone());
+    let reserved_total = function::reserved(id).get(tx).await?;
     let may_recurse = latest.may_recurse();
     let mut content = None;
     let (version, record) = match qualifier {
@@ -67,6 +70,7 @@ pub(crate) async fn find(
         running: content,
         reserved_concurrency,
         tags,
+        reserved_total,
         may_recurse,
     }))
 }
