@@ -102,6 +102,7 @@ def test_what_is_pending_is_refused_and_goes_on_after_a_crash(slow, index, name)
         (client.invoke, {"InvocationType": "Event"}),
         (client.invoke, {"InvocationType": "DryRun"}),
         (client.invoke_with_response_stream, {}),
+        (client.invoke_async, {"InvokeArgs": b"{}"}),
         (client.update_function_code, {"ZipFile": package()}),
         (client.update_function_configuration, {"Timeout": 9}),
         (client.publish_version, {}),
