@@ -4,7 +4,10 @@ import base64
 import hashlib
 import json
 import threading
+import urllib.error
+import urllib.request
 
+import pytest
 from botocore.exceptions import ClientError
 from lambda_functions import arn, create, invoke, package, refused, role, text  # noqa: F401
 
@@ -79,6 +82,44 @@ def test_code_is_updated(aws, create, name):
                     FunctionName=name, ZipFile=code, Architectures=[other])
     assert other in error["Error"]["Message"]
     assert run(aws, name) == ("two", "$LATEST")
+
+
+def test_code_can_be_downloaded_for_a_while(aws, create, name):
+    create(says("one"), Publish=True)
+    client = aws.client("lambda")
+    codes = {"1": package(says("one")), "$LATEST": package(says("two"))}
+    client.update_function_code(FunctionName=name, ZipFile=codes["$LATEST"])
+    for qualifier, code in codes.items():
+        location = client.get_function(FunctionName=name, Qualifier=qualifier)["Code"]["Location"]
+        assert location.startswith(aws.endpoint)
+        with urllib.request.urlopen(location) as answer:
+            assert (answer.read(), answer.headers["content-type"]) == (code, "application/zip")
+    layer = package(files={"python/a.py": "a = 1"})
+    made = client.publish_layer_version(LayerName=name, Content={"ZipFile": layer})
+    for content in (
+        made["Content"],
+        client.get_layer_version(LayerName=name, VersionNumber=1)["Content"],
+        client.get_layer_version_by_arn(Arn=made["LayerVersionArn"])["Content"],
+    ):
+        with urllib.request.urlopen(content["Location"]) as answer:
+            assert answer.read() == layer
+
+    def refused_download(url, status):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(url)
+        assert error.value.code == status
+
+    refused_download(location.replace("Expires=1", "Expires=2"), 403)
+    refused_download(location.split("?")[0], 403)
+    client.update_function_code(FunctionName=name, ZipFile=package(says("three")))
+    # What nobody needs goes after the commit that lets go of it.
+    gone = False
+    while not gone:
+        try:
+            urllib.request.urlopen(location).close()
+        except urllib.error.HTTPError as error:
+            gone = error.code == 404
+            assert gone
 
 
 def test_code_is_updated_from_a_bucket(aws, create, name):

@@ -11,6 +11,7 @@ mod code_source;
 mod concurrency;
 mod describe;
 mod destinations;
+mod downloads;
 mod environment;
 mod environments;
 mod errors;
@@ -55,6 +56,7 @@ pub use crate::ports::{EndpointServer, LogSink, LogSource};
 
 use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::downloads::{Downloads, Packages};
 use crate::environments::Environments;
 use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
@@ -116,6 +118,7 @@ pub(crate) struct Lambda {
     endpoint_url: String,
     concurrency_max: u32,
     rates: Rates,
+    downloads: Arc<Downloads>,
 }
 
 /// What the service stands on.
@@ -143,6 +146,8 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Journal::default());
     let (endpoint_url, concurrency_max) = (config.endpoint_url, config.concurrency_max);
     let executions = Executions { store: store.clone() };
+    let downloads = Arc::new(Downloads::new(&env));
+    let packages = Packages { env: env.clone(), store: store.clone(), downloads: Arc::clone(&downloads) };
     let environments = Environments { compute: compute.clone() };
     let (mappings, provisions) = (Mappings::default(), Provisions::default());
     let lambda = Lambda {
@@ -162,6 +167,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         endpoint_url,
         concurrency_max,
         rates: Rates::default(),
+        downloads,
     };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
@@ -313,6 +319,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .step(destinations::letter::STEP, destinations::deliver::deliver)
         .front(executions)
         .front(environments)
+        .front(packages)
         .worker("readiness", keep_ready)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)

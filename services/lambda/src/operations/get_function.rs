@@ -31,6 +31,7 @@ pub(crate) async fn get_function(
         ),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
+            location: lambda.downloads.url(&context, record.blob()),
             ..FunctionCodeLocation::default()
         }),
         concurrency: reserved_concurrency
