@@ -32,7 +32,7 @@ class Instance:
             text=True,
             **process,
         )
-        line = self.process.stdout.readline()
+        self.ready = line = self.process.stdout.readline()
         found = READY.search(line)
         if not found:
             self.process.kill()

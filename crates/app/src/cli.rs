@@ -29,9 +29,9 @@ pub(crate) enum Command {
     /// Run the platform in the foreground, until SIGTERM or Ctrl-C
     Start(Start),
     /// Say what this host offers for isolating functions, and what to do about what it lacks
-    Doctor,
+    Doctor(Doctor),
     /// Check a store that no running instance holds
-    Fsck(DataDir),
+    Fsck(Fsck),
     /// Write a store that no running instance holds into a new file
     Backup(Backup),
     /// Make a data directory from a backup
@@ -101,6 +101,9 @@ pub(crate) struct Start {
     /// How much to log to stderr: error, warn, info, debug or trace
     #[arg(long, default_value = "warn", env = "APUS_LOG")]
     pub(crate) log: tracing::Level,
+    /// Say that it is ready, and where, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Whether functions reach anything but the platform.
@@ -164,6 +167,22 @@ impl From<Isolation> for Level {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Everything that was looked at, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fsck {
+    #[command(flatten)]
+    pub(crate) source: DataDir,
+    /// What was found, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DataDir {
     /// Where the state lives
     #[arg(long, default_value = ".apus", env = "APUS_DATA_DIR")]
@@ -176,6 +195,9 @@ pub(crate) struct Backup {
     pub(crate) source: DataDir,
     /// The new file for the backup
     pub(crate) target: PathBuf,
+    /// What was written, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +206,9 @@ pub(crate) struct Restore {
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) target: DataDir,
+    /// What was restored, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A running instance, and whom to be there.
