@@ -122,6 +122,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         memory_mb: 128,
         timeout: Duration::from_secs(10),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: code.to_owned(),

@@ -214,6 +214,7 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         memory_mb: 1769,
         timeout: Duration::from_mins(2),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: code.to_owned(),

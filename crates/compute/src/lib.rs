@@ -47,7 +47,8 @@ pub use log_format::{LogFormat, LogLevel};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;
-pub use pool::rules::{ColdReason, Condition, PoolLimits, Throttled};
+pub use pool::pace::Pace;
+pub use pool::rules::{ColdReason, Condition, PoolLimits, Share, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use provision::{Provisioned, Shortfall};

@@ -44,6 +44,7 @@ fn spec(name: &str) -> FunctionSpec {
         memory_mb: 128,
         timeout: Duration::from_secs(3),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: "/nowhere".into(),

@@ -33,6 +33,8 @@ pub struct Origin {
     pub secure: bool,
     /// The client's software.
     pub user_agent: Option<String>,
+    /// The trace that the request belongs to, in the form of `X-Amzn-Trace-Id`, as the client says.
+    pub trace: Option<String>,
     /// The resource on whose behalf a part of the platform calls: a topic, for what is subscribed to it.
     pub source: Option<Box<Arn>>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink};
+use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink, Share};
 use apus_env::Env;
 
 use crate::code::cache::UnpackedCode;
@@ -11,7 +11,7 @@ use crate::function_name::FunctionId;
 use crate::ports::{EndpointServer, LogSink, LogSource};
 use crate::role_sessions::RoleSession;
 use crate::store::find::Found;
-use crate::{Lambda, logging};
+use crate::{Lambda, concurrency, logging};
 
 /// Where AWS's tools look for the platform; a function may set it otherwise.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -25,7 +25,8 @@ pub(crate) fn spec(
     code: Arc<UnpackedCode>,
     layers: Vec<Arc<UnpackedCode>>,
 ) -> FunctionSpec {
-    let Found { version, record, reserved_concurrency, .. } = found;
+    let Found { version, reserved_concurrency, .. } = found;
+    let record = found.content();
     let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
     let mut variables: Vec<_> = own.collect();
     if !variables.iter().any(|(name, _)| name == ENDPOINT_VARIABLE) {
@@ -42,6 +43,11 @@ pub(crate) fn spec(
         memory_mb: record.memory_mb,
         timeout: Duration::from_secs(record.timeout_secs.into()),
         concurrency_max: *reserved_concurrency,
+        // What is reserved for it is its own.
+        share: reserved_concurrency.is_none().then(|| Share {
+            name: format!("{}/{}", id.account, id.region).into(),
+            max: concurrency::unreserved(lambda.concurrency_max, found.reserved_total),
+        }),
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),

@@ -57,6 +57,7 @@ impl Rig {
             memory_mb: 128,
             timeout: Duration::from_secs(10),
             concurrency_max: None,
+            share: None,
             tmp_mb: 64,
             variables: Vec::new(),
             code_dir,

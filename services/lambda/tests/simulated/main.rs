@@ -9,5 +9,6 @@ mod mappings;
 mod permissions;
 mod provisioned;
 mod queue;
+mod readiness;
 mod versions;
 mod world;
