@@ -306,11 +306,13 @@ async fn outcomes() {
     let served = serve(|mut stream| {
         let mut said = [0; 3];
         stream.read_exact(&mut said).expect("the function speaks");
+        // What is on its way when the sandbox ends may go with it.
+        stream.write_all(b"!").expect("and listens");
         let end = stream.read(&mut [0]);
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
         said.to_vec()
     });
-    let outcome = rig.invoke(&inside, &reading("s.sendall(b'bye')\nos._exit(3)")).await;
+    let outcome = rig.invoke(&inside, &reading("s.sendall(b'bye')\ns.recv(1)\nos._exit(3)")).await;
     assert_eq!(response(&outcome)["errorType"], "Runtime.ExitError");
     assert_eq!(served.join().expect("no panic"), b"bye");
     rig.stop().await;
