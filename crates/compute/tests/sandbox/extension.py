@@ -42,8 +42,15 @@ def wait_for_the_test(word):
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
+    refuses = DO.get("refuses", 0)
+
     def do_POST(self):
-        for event in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+        events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if Listener.refuses:
+            Listener.refuses -= 1
+            note("refused", events)
+            return self.send_error(503)
+        for event in events:
             note("telemetry", event)
         self.send_response(200)
         self.end_headers()

@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::freezing::until_frozen;
 use crate::rig::{Function, Ports, Rig, json, write_program};
 use crate::trial;
 
@@ -16,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_internal_extension_is_told_of_invocations_only", internal),
         trial("who_invokes_does_not_wait_for_extensions", slower_than_the_runtime),
         trial("an_extension_that_takes_too_long_ends_the_environment", too_long),
+        trial("a_frozen_environment_is_thawed_so_that_extensions_hear_of_its_end", frozen),
         trial("extensions_are_told_why_an_environment_ends", reasons),
         trial("without_namespaces_extensions_run_all_the_same", shared),
     ]
@@ -47,6 +49,15 @@ def handler(event, context):
     }
 ";
 
+/// Says when it is asked to end.
+pub(crate) const ASKED: &str = "\
+import os, signal
+def asked(*_):
+    os.write(1, b'the runtime is asked to end\\n')
+    os._exit(0)
+signal.signal(signal.SIGTERM, asked)
+";
+
 /// A function with these extensions, each of which does what its part of `wishes` says.
 pub(crate) fn with_extensions(rig: &Rig, name: &str, code: &str, wishes: &Value) -> (Function, Arc<Ports>) {
     let layer = rig.directory.join(format!("{name}-layer"));
@@ -74,7 +85,8 @@ pub(crate) fn notes(value: &Value, name: &str, kind: &str) -> Vec<Value> {
 async fn external() {
     let rig = Rig::start("extensions-external");
     let wishes = json!({ "first": {}, "second": { "events": ["SHUTDOWN"] } });
-    let (function, ports) = with_extensions(&rig, "external", READER, &wishes);
+    let code = format!("{ASKED}{READER}");
+    let (function, ports) = with_extensions(&rig, "external", &code, &wishes);
     let outcome = rig.invoke(&function, r#"{"read": []}"#).await.finished().await;
     let early = json(&outcome);
     for name in ["first", "second"] {
@@ -111,6 +123,7 @@ async fn external() {
     assert_eq!(events[0]["invokedFunctionArn"], arn);
     assert!(events[0]["deadlineMs"].as_u64().is_some_and(|at| at > 1_500_000_000_000), "{}", events[0]);
     rig.compute.stop().await;
+    ports.lines.heard("the runtime is asked to end").await;
     for name in ["first", "second"] {
         ports.lines.heard(&format!("{name} is told SHUTDOWN spindown")).await;
     }
@@ -146,7 +159,9 @@ def handler(event, context):
 
 async fn internal() {
     let rig = Rig::start("extensions-internal");
-    let function = rig.python("internal", INTERNAL);
+    let ports = Arc::new(Ports::default());
+    let code = format!("{ASKED}{INTERNAL}");
+    let function = rig.python("internal", &code).with(|spec| spec.ports = ports.clone());
     let first = rig.invoke(&function, "1").await.finished().await;
     let line = "EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]";
     assert!(first.log.lines().any(|found| found == line), "{}", first.log);
@@ -163,6 +178,8 @@ async fn internal() {
         ]
     );
     assert!(!value[6].as_array().expect("a list").is_empty(), "{value}");
+    rig.compute.stop().await;
+    ports.lines.heard("the runtime is asked to end").await;
     rig.stop().await;
 }
 
@@ -221,6 +238,21 @@ async fn too_long() {
     rig.until_idle().await;
     let again = rig.invoke(&function, "{}").await;
     assert!(again.cold.is_some());
+    rig.stop().await;
+}
+
+async fn frozen() {
+    let rig = Rig::start("extensions-frozen");
+    let wishes = json!({ "told": { "subscriptions": [{}] } });
+    let (function, ports) = with_extensions(&rig, "frozen", READER, &wishes);
+    rig.invoke(&function, "{}").await.finished().await;
+    until_frozen(&rig).await;
+    // While it is frozen nothing is delivered, and nothing given up for that.
+    let value = rig.value(&function, r#"{"read": ["told"]}"#).await;
+    assert!(!notes(&value, "told", "telemetry").is_empty());
+    until_frozen(&rig).await;
+    rig.compute.retire(&function.0.key);
+    ports.lines.heard("told is told SHUTDOWN spindown").await;
     rig.stop().await;
 }
 
