@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use apus_compute::Level;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::freezing::until_frozen;
 use crate::rig::{Function, Ports, Rig, json, write_program};
+use crate::shared::has_landlock;
+use crate::telemetry::until_told;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -20,6 +24,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_frozen_environment_is_thawed_so_that_extensions_hear_of_its_end", frozen),
         trial("extensions_are_told_why_an_environment_ends", reasons),
         trial("without_namespaces_extensions_run_all_the_same", shared),
+        trial(
+            "without_namespaces_telemetry_leads_to_the_function_s_own_ports_only",
+            shared_without_a_way_out,
+        ),
     ]
 }
 
@@ -31,7 +39,7 @@ pub(crate) const READER: &str = "\
 import json, os
 def read(name):
     try:
-        with open('/tmp/' + name) as file:
+        with open(os.path.join(os.environ.get('TMPDIR', '/tmp'), name)) as file:
             return [json.loads(line) for line in file]
     except FileNotFoundError:
         return []
@@ -184,13 +192,13 @@ async fn internal() {
 }
 
 /// Accepts who waits for the test, and reads its word.
-pub(crate) async fn who_waits(ports: &Ports) -> (String, tokio::net::TcpStream) {
+pub(crate) async fn who_waits(ports: &Ports) -> (String, TcpStream) {
     let listener = {
         let listeners = ports.listeners.lock().expect("no test panics here");
         let endpoint = &listeners.last().expect("an environment stands").endpoint;
         endpoint.try_clone().expect("it is open")
     };
-    let listener = tokio::net::TcpListener::from_std(listener).expect("it does not block");
+    let listener = TcpListener::from_std(listener).expect("it does not block");
     let (mut stream, _) = listener.accept().await.expect("somebody waits");
     let mut word = Vec::new();
     while word.last() != Some(&b'\n') {
@@ -275,10 +283,14 @@ async fn reasons() {
 }
 
 async fn shared() {
-    for level in [apus_compute::Level::Container, apus_compute::Level::None] {
+    for level in [Level::Container, Level::None] {
+        if level == Level::Container && !has_landlock() {
+            continue;
+        }
         let rig = Rig::configured(&format!("extensions-{level}"), |config| {
             config.accept_isolation = level;
             config.isolation_max = Some(level);
+            config.egress = Some(apus_compute::EgressRules::default());
         });
         let wishes = json!({ "one": { "subscriptions": [{ "host": "127.0.0.1" }] } });
         let (function, ports) = with_extensions(&rig, "shared", READER, &wishes);
@@ -286,8 +298,32 @@ async fn shared() {
         let outcome = rig.invoke(&function, "{}").await.finished().await;
         assert_eq!(outcome.function_error, None, "{}", outcome.log);
         assert!(outcome.log.contains("one is told INVOKE"), "{}", outcome.log);
+        until_told(&rig, &function, "one", "platform.report success").await;
         rig.compute.stop().await;
         ports.lines.heard("one is told SHUTDOWN spindown").await;
         rig.stop().await;
     }
+}
+
+async fn shared_without_a_way_out() {
+    if !has_landlock() {
+        return;
+    }
+    let rig = Rig::configured("extensions-closed", |config| {
+        config.accept_isolation = Level::Container;
+        config.isolation_max = Some(Level::Container);
+    });
+    // What another user of the host listens at is none of the function's business.
+    let outside = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    outside.set_nonblocking(true).expect("it can be asked");
+    let port = outside.local_addr().expect("it has one").port();
+    let wishes = json!({ "one": { "subscriptions": [{ "host": "127.0.0.1", "port": port }] } });
+    let (function, _ports) = with_extensions(&rig, "closed", READER, &wishes);
+    let function = function.with(|spec| spec.memory_mb = 1024);
+    for _ in 0..3 {
+        rig.invoke(&function, "{}").await.finished().await;
+    }
+    rig.stop().await;
+    let nobody = outside.accept().expect_err("somebody connected");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }

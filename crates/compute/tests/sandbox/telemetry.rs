@@ -30,7 +30,12 @@ fn told(events: &[Value]) -> Vec<String> {
 }
 
 /// Invokes until an extension has noted so much telemetry: the last of it comes after an invocation.
-async fn until_told(rig: &Rig, function: &crate::rig::Function, name: &str, last: &str) -> Vec<Value> {
+pub(crate) async fn until_told(
+    rig: &Rig,
+    function: &crate::rig::Function,
+    name: &str,
+    last: &str,
+) -> Vec<Value> {
     loop {
         let value = rig.value(function, &json!({ "read": [name], "print": "again" }).to_string()).await;
         let events = notes(&value, name, "telemetry");
