@@ -32,7 +32,7 @@ class Instance:
             text=True,
             **process,
         )
-        line = self.process.stdout.readline()
+        self.ready = line = self.process.stdout.readline()
         found = READY.search(line)
         if not found:
             self.process.kill()
@@ -40,10 +40,11 @@ class Instance:
         self.port = int(found.group(1))
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
-    def client(self, service, access_key="test", secret="test", token=None, region=REGION, **config):
-        """A boto3 client that neither retries nor waits long."""
+    def client(self, service, access_key="test", secret="test", token=None, region=REGION, settle=True, **config):
+        """A boto3 client that neither retries nor waits long. Lambda's waits until what it made or updated is settled,
+        as its users do, unless told otherwise."""
         config = {"retries": {"max_attempts": 0}, "read_timeout": 60, **config}
-        return boto3.client(
+        client = boto3.client(
             service,
             endpoint_url=self.endpoint,
             region_name=region,
@@ -52,6 +53,10 @@ class Instance:
             aws_session_token=token,
             config=Config(**config),
         )
+        if service == "lambda" and settle:
+            for operation in ("CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"):
+                client.meta.events.register(f"after-call.lambda.{operation}", lambda **call: settled(client, **call))
+        return client
 
     def cli(self, *arguments, check=True, stdin=None):
         """Runs the AWS CLI; returns the finished process with its text."""
@@ -80,6 +85,18 @@ class Instance:
         """SIGKILL."""
         self.process.kill()
         self.process.wait(timeout=30)
+
+
+def settled(client, http_response, parsed, **_):
+    """Waits until the function that an answer shows can be invoked, and runs what was updated."""
+    if http_response.status_code >= 300:
+        return
+    often = {"Delay": 0.02, "MaxAttempts": 3000}
+    for waiter in ("function_active_v2", "function_updated_v2"):
+        client.get_waiter(waiter).wait(FunctionName=parsed["FunctionName"], WaiterConfig=often)
+    if parsed["Version"] != "$LATEST":
+        client.get_waiter("published_version_active").wait(
+            FunctionName=parsed["FunctionName"], Qualifier=parsed["Version"], WaiterConfig=often)
 
 
 @pytest.fixture(scope="session")

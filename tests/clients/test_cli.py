@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from conftest import REGION
-from lambda_functions import create, role  # noqa: F401
+from lambda_functions import create, package, role  # noqa: F401
 
 HANDLER = """
 import time
@@ -104,3 +104,40 @@ def test_bash_takes_the_completion(apus, tmp_path):
     line = ('source "$0"; COMP_WORDS=(apus exe); COMP_CWORD=1; _apus apus exe apus; echo "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "-c", line, script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "executions\n", done.stderr
+
+
+def test_what_is_told_is_told_as_json(launch, tmp_path):
+    binary = os.environ["APUS_BINARY"]
+
+    def run(*arguments, code=0):
+        done = subprocess.run([binary, *map(str, arguments), "--json"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return json.loads(done.stdout)
+
+    instance = launch(arguments=["--json", "--iam", "soft"])
+    ready = json.loads(instance.ready)
+    assert (ready["url"], ready["listening"]) == (instance.endpoint, instance.endpoint)
+    assert (ready["dataDir"], ready["permissions"], ready["rootSecret"]) == (str(instance.data_dir), "logged", None)
+    assert ready["isolation"] in ("full", "rootless", "container", "none")
+    doctor = json.loads(subprocess.run([binary, "doctor", "--json"], capture_output=True, text=True, timeout=60).stdout)
+    assert doctor["level"] == ready["isolation"] and doctor["weaker"] == ready["weaker"]
+    assert all({"name", "ok"} <= fact.keys() and ("how" in fact) == fact["ok"] for fact in doctor["facts"])
+    instance.client("sqs").create_queue(QueueName="kept")
+    instance.client("lambda").publish_layer_version(LayerName="kept", Content={"ZipFile": package("x = 1")})
+    instance.stop()
+
+    sound = run("fsck", "--data-dir", instance.data_dir)
+    assert sound["sound"] and sound["findings"] == [] and sound["rows"] > 0
+    written = run("backup", "--data-dir", instance.data_dir, tmp_path / "backup")
+    restored = run("restore", tmp_path / "backup", "--data-dir", tmp_path / "restored")
+    assert restored == {"rows": written["rows"], "blobs": written["blobs"], "target": str(tmp_path / "restored")}
+    assert written["blobs"] == sound["blobs"] == 1
+    assert written["target"] == str(tmp_path / "backup") and written["rows"] == sound["rows"]
+    log = max((instance.data_dir / "store").glob("log-*"), key=lambda path: len(path.read_bytes().rstrip(b"\0")))
+    frames = bytearray(log.read_bytes())
+    frames[len(frames.rstrip(b"\0")) // 4] ^= 0xFF
+    log.write_bytes(frames)
+    damaged = run("fsck", "--data-dir", instance.data_dir, code=1)
+    assert not damaged["sound"] and damaged["findings"] and all(finding["place"] and finding["detail"] for finding in damaged["findings"])
+    again = launch(tmp_path / "restored")
+    assert again.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"]

@@ -209,16 +209,20 @@ def test_a_function_is_shown_as_it_was_made(aws, create, role, name):
         "Version": "$LATEST",
         "Environment": {"Variables": {"A": "ä"}},
         "TracingConfig": {"Mode": "PassThrough"},
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
+        "State": "Pending",
+        "StateReason": "The function is being created.",
+        "StateReasonCode": "Creating",
         "PackageType": "Zip",
         "EphemeralStorage": {"Size": 600},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
     client = aws.client("lambda")
-    client.get_waiter("function_active_v2").wait(FunctionName=name)
-    client.get_waiter("function_exists").wait(FunctionName=name)
+    for waiter in ("function_exists", "function_active", "function_active_v2", "function_updated", "function_updated_v2"):
+        client.get_waiter(waiter).wait(FunctionName=name)
+    for reason in ("StateReason", "StateReasonCode"):
+        made.pop(reason)
+    made.update({"State": "Active", "LastUpdateStatus": "Successful"})
     for text in (name, arn(name), f"{ACCOUNT}:function:{name}"):
         shown = client.get_function(FunctionName=text)
         assert made.items() <= shown["Configuration"].items()

@@ -10,7 +10,7 @@ import threading
 import time
 
 from botocore.exceptions import ClientError
-from lambda_functions import arn, create, invoke, refused, role, text  # noqa: F401
+from lambda_functions import RUNTIME, arn, create, invoke, package, refused, role, text  # noqa: F401
 
 CALLS = int(os.environ.get("APUS_CONCURRENCY_CALLS", "200"))
 CLIENTS = 64
@@ -129,7 +129,10 @@ def test_no_more_run_at_once_than_are_reserved(aws, create, name):
                     break
                 except ClientError as error:
                     response = error.response
-                    if response.get("Reason") != "ReservedFunctionConcurrentInvocationLimitExceeded":
+                    # So many clients may exceed the rate, too: ten a second for each that is reserved.
+                    if response.get("Reason") not in (
+                        "ReservedFunctionConcurrentInvocationLimitExceeded", "ReservedFunctionInvocationRateLimitExceeded",
+                    ):
                         failures.append(response)
                         break
                     throttled.append(1)
@@ -159,3 +162,103 @@ def test_no_more_run_at_once_than_are_reserved(aws, create, name):
     print(f"\n{CALLS} calls from {CLIENTS} clients, {len(throttled)} throttled and tried again: at most {peak} of "
           f"{LIMIT} at once, slots in use {busy / (LIMIT * wall):.0%} of {wall:.2f} s")
     assert peak == LIMIT
+
+
+def at_once(client, function, count):
+    """What so many calls at once come to: answers, and errors by their reasons."""
+    together = threading.Barrier(count)
+    answers, reasons = [], []
+
+    def call():
+        own = client()
+        own.list_functions(MaxItems=1)
+        together.wait()
+        try:
+            answers.append(json.load(own.invoke(FunctionName=function)["Payload"]))
+        except ClientError as error:
+            found = error.response
+            assert (found["Error"]["Code"], found["Error"]["Message"]) == ("TooManyRequestsException", "Rate Exceeded.")
+            answer = found["ResponseMetadata"]
+            assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["retry-after"]) == (429, "1")
+            reasons.append(found["Reason"])
+
+    threads = [threading.Thread(target=call) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(answers), sorted(reasons)
+
+
+def test_what_is_not_reserved_is_shared_up_to_the_accounts_quota(launch, name):
+    instance = launch(arguments=["--concurrency-limit", "105"])
+    client = instance.client("lambda")
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    made = instance.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    source = TIMES.replace("0.2", "3")
+    for function in ("one", "two", "own"):
+        client.create_function(FunctionName=function, Runtime=RUNTIME, Role=made, Handler="handler.handle", Timeout=30,
+                               Code={"ZipFile": package(source)})
+    limits = client.get_account_settings()["AccountLimit"]
+    assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (105, 105)
+    client.put_function_concurrency(FunctionName="own", ReservedConcurrentExecutions=2)
+    text("InvalidParameterValueException", 400, TOO_MUCH, client.put_function_concurrency,
+         FunctionName="one", ReservedConcurrentExecutions=4)
+    client.put_function_concurrency(FunctionName="one", ReservedConcurrentExecutions=3)
+    client.delete_function_concurrency(FunctionName="one")
+    assert client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 103
+    instance.stop()
+    # The same functions, where less is left for those that have nothing for themselves.
+    instance = launch(instance.data_dir, arguments=["--concurrency-limit", "5"])
+    of = lambda: instance.client("lambda")  # noqa: E731
+    assert of().get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 3
+    limit = "ConcurrentInvocationLimitExceeded"
+    found = {}
+    threads = [
+        threading.Thread(target=lambda: found.update(one=at_once(of, "one", 5))),
+        threading.Thread(target=lambda: found.update(own=at_once(of, "own", 4))),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found["one"] == (3, [limit] * 2)
+    assert found["own"] == (2, ["ReservedFunctionConcurrentInvocationLimitExceeded"] * 2)
+    assert at_once(of, "two", 2) == (2, [])
+
+
+def until_refused(client, **arguments):
+    """Calls one after another until one is refused: its reason."""
+    for _ in range(1000):
+        try:
+            client.invoke(**arguments)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "TooManyRequestsException"
+            return error.response["Reason"]
+    raise AssertionError("nothing is refused")
+
+
+def test_a_function_is_invoked_ten_times_a_second_for_each_that_is_reserved(aws, create, name):
+    create()
+    client = aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    assert until_refused(client, FunctionName=name) == "ReservedFunctionInvocationRateLimitExceeded"
+
+
+def test_an_account_invokes_ten_times_a_second_for_each_of_its_quota(launch, name):
+    instance = launch(arguments=["--concurrency-limit", "1"])
+    client = instance.client("lambda")
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    made = instance.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    for function in ("one", "two"):
+        client.create_function(FunctionName=function, Runtime=RUNTIME, Role=made, Handler="handler.handle",
+                               Code={"ZipFile": package()})
+    assert until_refused(client, FunctionName="one") == "FunctionInvocationRateLimitExceeded"
+    # Within the same second the other function is too much of the caller's; a second that ends meanwhile is another try.
+    while True:
+        until_refused(client, FunctionName="one")
+        try:
+            client.invoke(FunctionName="two")
+        except ClientError as error:
+            assert error.response["Reason"] == "CallerRateLimitExceeded"
+            break

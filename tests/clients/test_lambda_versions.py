@@ -4,7 +4,10 @@ import base64
 import hashlib
 import json
 import threading
+import urllib.error
+import urllib.request
 
+import pytest
 from botocore.exceptions import ClientError
 from lambda_functions import arn, create, invoke, package, refused, role, text  # noqa: F401
 
@@ -18,6 +21,11 @@ NOT_SEEN = "00000000-0000-4000-8000-000000000000"
 def says(answer):
     """The source of a function that answers so."""
     return f"import os\ndef handle(event, context):\n    return [{answer!r}, context.function_version]\n"
+
+
+# How a function stands, which its making and its updates change.
+STANDING = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
+            "LastUpdateStatusReasonCode"}
 
 
 def sha(code):
@@ -44,13 +52,15 @@ def test_code_is_updated(aws, create, name):
 
     updated = client.update_function_code(FunctionName=arn(name), ZipFile=code, RevisionId=made["RevisionId"])
     assert updated.pop("ResponseMetadata")["HTTPStatusCode"] == 200
-    changed = ("CodeSha256", "CodeSize", "RevisionId", "LastModified")
+    changed = {"CodeSha256", "CodeSize", "RevisionId", "LastModified", *STANDING}
     assert (updated["CodeSha256"], updated["CodeSize"]) == (sha(code), len(code))
     assert updated["RevisionId"] != made["RevisionId"]
     assert updated["LastModified"] >= made["LastModified"]
     same = {key: value for key, value in made.items() if key not in changed}
     assert same == {key: value for key, value in updated.items() if key not in changed}
-    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "Successful")
+    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "InProgress")
+    assert updated["LastUpdateStatusReason"] == "The function is being created."
+    assert updated["LastUpdateStatusReasonCode"] == "Creating"
     for waiter in ("function_updated", "function_updated_v2", "function_active", "function_active_v2"):
         client.get_waiter(waiter).wait(FunctionName=name)
     assert run(aws, name) == ("two", "$LATEST")
@@ -74,6 +84,44 @@ def test_code_is_updated(aws, create, name):
     assert run(aws, name) == ("two", "$LATEST")
 
 
+def test_code_can_be_downloaded_for_a_while(aws, create, name):
+    create(says("one"), Publish=True)
+    client = aws.client("lambda")
+    codes = {"1": package(says("one")), "$LATEST": package(says("two"))}
+    client.update_function_code(FunctionName=name, ZipFile=codes["$LATEST"])
+    for qualifier, code in codes.items():
+        location = client.get_function(FunctionName=name, Qualifier=qualifier)["Code"]["Location"]
+        assert location.startswith(aws.endpoint)
+        with urllib.request.urlopen(location) as answer:
+            assert (answer.read(), answer.headers["content-type"]) == (code, "application/zip")
+    layer = package(files={"python/a.py": "a = 1"})
+    made = client.publish_layer_version(LayerName=name, Content={"ZipFile": layer})
+    for content in (
+        made["Content"],
+        client.get_layer_version(LayerName=name, VersionNumber=1)["Content"],
+        client.get_layer_version_by_arn(Arn=made["LayerVersionArn"])["Content"],
+    ):
+        with urllib.request.urlopen(content["Location"]) as answer:
+            assert answer.read() == layer
+
+    def refused_download(url, status):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(url)
+        assert error.value.code == status
+
+    refused_download(location.replace("Expires=1", "Expires=2"), 403)
+    refused_download(location.split("?")[0], 403)
+    client.update_function_code(FunctionName=name, ZipFile=package(says("three")))
+    # What nobody needs goes after the commit that lets go of it.
+    gone = False
+    while not gone:
+        try:
+            urllib.request.urlopen(location).close()
+        except urllib.error.HTTPError as error:
+            gone = error.code == 404
+            assert gone
+
+
 def test_code_is_updated_from_a_bucket(aws, create, name):
     create(says("one"))
     s3 = aws.client("s3", s3={"addressing_style": "path"})
@@ -94,7 +142,7 @@ def test_configuration_is_updated(aws, create, name):
     updated = client.update_function_configuration(
         FunctionName=name, MemorySize=192, Environment={"Variables": {"A": "b"}}, RevisionId=made["RevisionId"])
     updated.pop("ResponseMetadata")
-    changed = ("MemorySize", "Environment", "RevisionId", "LastModified")
+    changed = {"MemorySize", "Environment", "RevisionId", "LastModified", *STANDING}
     assert (updated["MemorySize"], updated["Environment"]) == (192, {"Variables": {"A": "b"}})
     assert {k: v for k, v in made.items() if k not in changed} == {
         k: v for k, v in updated.items() if k not in changed}
@@ -102,7 +150,8 @@ def test_configuration_is_updated(aws, create, name):
     assert json.loads(invoke(aws, name)["Payload"]) == ["b", "192"]
     shown = client.get_function_configuration(FunctionName=name)
     shown.pop("ResponseMetadata")
-    assert shown == updated
+    assert {**shown, "LastUpdateStatus": "InProgress"} == {
+        k: v for k, v in updated.items() if not k.startswith("LastUpdateStatusReason")}
     emptied = client.update_function_configuration(FunctionName=name, Environment={"Variables": {}}, Description="")
     assert ("Environment" in emptied, emptied["Description"]) == (False, "")
     assert json.loads(invoke(aws, name)["Payload"]) == [None, "192"]

@@ -206,6 +206,33 @@ def test_older_sdks_speak_the_query_protocol(aws, name):
     assert status == 400 and "<Code>InvalidAction</Code>" in text, text
 
 
+def test_parameters_of_the_query_protocol_are_heard_or_refused(aws, sqs, name):
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+
+    def timeout():
+        return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"]
+
+    # As the oldest SDKs write it: one part needs no number.
+    one = {"Attribute.Name": "VisibilityTimeout", "Attribute.Value": "71"}
+    assert by_query(aws, Action="SetQueueAttributes", QueueUrl=queue, **one)[0] == 200 and timeout() == "71"
+    status, text = by_query(aws, Action="GetQueueAttributes", QueueUrl=queue, AttributeName="VisibilityTimeout", Other="unknown")
+    assert status == 200 and "<Value>71</Value>" in text
+    for wrong, message in [
+        ({"Attribute.1.Name": "VisibilityTimeout", "Attribute.Value": "72"}, "Start of list found where not expected: "),
+        ({"Attribute.member.1.Name": "VisibilityTimeout", "Attribute.member.1.Value": "72"}, "An entry of Attribute lacks its Name."),
+        ({"Attribute.0.Name": "VisibilityTimeout", "Attribute.0.Value": "72"}, "0 is not a valid index: "),
+        ({"Attribute": "VisibilityTimeout"}, "An entry of Attribute lacks its Name."),
+        ({**one, "QueueUrl.1": queue}, "Start of list found where not expected: QueueUrl has no parts."),
+    ]:
+        code, status, told = refused_by_query(aws, Action="SetQueueAttributes", QueueUrl=queue, **wrong)
+        assert (code, status) == ("MalformedInput", 400) and told.startswith(message), (wrong, told)
+    assert timeout() == "71"
+    # This is recorded of AWS, whose sentence ends before the colon.
+    code, status, told = refused_by_query(aws, Action="ReceiveMessage", QueueUrl=queue, **{"MessageAttributeNames.member.1": "All"})
+    assert (code, status) == ("MalformedInput", 400) and told.startswith("Start of list found where not expected: "), told
+
+
+
 def test_queue_urls_of_every_form_lead_to_the_queue(aws, sqs, queue, name):
     sent = sqs.send_message(QueueUrl=queue, MessageBody="x")["MessageId"]
     for url in (

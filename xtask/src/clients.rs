@@ -1,10 +1,11 @@
 //! The real clients: a Python environment with boto3, the AWS CLI and pytest, and beside them the SDKs that
 //! functions of the tests bring along.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, io};
 
+use crate::python;
 use crate::run::{Failure, run, workspace_root};
 
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
@@ -18,33 +19,16 @@ const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 pub(crate) fn prepare() -> Result<PathBuf, Failure> {
     let root = workspace_root();
     let environment = root.join("target/clients");
-    let stamp = environment.join("requirements.txt");
-    let wanted = wanted(&root)?;
-    if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == wanted) {
-        return Ok(environment);
-    }
-    eprintln!("preparing the clients in {} …", environment.display());
-    match fs::remove_dir_all(&environment) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Failure::io(&environment, &error));
-        }
-        _ => {}
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    let install = || {
-        let mut command = Command::new(environment.join("bin/pip"));
-        command.args(["install", "--quiet", "--disable-pip-version-check"]);
-        command
-    };
-    run(install().arg("--requirement").arg(root.join(REQUIREMENTS)))?;
-    let sdks = environment.join("sdks");
-    run(install()
-        .arg("--target")
-        .arg(sdks.join("boto3-1.28"))
-        .arg("--requirement")
-        .arg(root.join(OLDER_BOTO3)))?;
-    prepare_javascript(&root, &sdks.join("javascript"))?;
-    fs::write(&stamp, wanted).map_err(|error| Failure::io(&stamp, &error))?;
+    python::environment(&environment, &wanted(&root)?, |install| {
+        run(install().arg("--requirement").arg(root.join(REQUIREMENTS)))?;
+        let sdks = environment.join("sdks");
+        run(install()
+            .arg("--target")
+            .arg(sdks.join("boto3-1.28"))
+            .arg("--requirement")
+            .arg(root.join(OLDER_BOTO3)))?;
+        prepare_javascript(&root, &sdks.join("javascript"))
+    })?;
     Ok(environment)
 }
 

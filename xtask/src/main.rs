@@ -8,6 +8,7 @@ mod codegen;
 mod coverage;
 mod guest;
 mod java;
+mod python;
 mod run;
 mod test;
 mod tidy;

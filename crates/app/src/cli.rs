@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use apus_compute::{EgressRule, Level};
 use apus_service_iam::Mode;
+use apus_service_lambda::LambdaConfig;
 use apus_time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::public_url::PublicUrl;
 
 /// A serverless cloud in one binary: Lambda, SQS, S3 and their like, on this machine.
+/// The highest quota of concurrent executions that can be set.
+const CONCURRENCY_LIMIT_MAX: i64 = 1_000_000;
+
 #[derive(Debug, Parser)]
 #[command(name = "apus", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -25,9 +29,9 @@ pub(crate) enum Command {
     /// Run the platform in the foreground, until SIGTERM or Ctrl-C
     Start(Start),
     /// Say what this host offers for isolating functions, and what to do about what it lacks
-    Doctor,
+    Doctor(Doctor),
     /// Check a store that no running instance holds
-    Fsck(DataDir),
+    Fsck(Fsck),
     /// Write a store that no running instance holds into a new file
     Backup(Backup),
     /// Make a data directory from a backup
@@ -74,6 +78,10 @@ pub(crate) struct Start {
     /// Never give a function more of the processors than its memory buys, even when they are idle
     #[arg(long, env = "APUS_HARD_CPU_LIMITS")]
     pub(crate) hard_cpu_limits: bool,
+    /// How many invocations of all functions of an account in a region may be under way at once
+    #[arg(long, value_name = "COUNT", default_value_t = LambdaConfig::CONCURRENCY_MAX, env = "APUS_CONCURRENCY_LIMIT",
+          value_parser = clap::value_parser!(u32).range(1..=CONCURRENCY_LIMIT_MAX))]
+    pub(crate) concurrency_limit: u32,
     /// Whether functions may connect to the internet; on, unless this host cannot do it
     #[arg(long, value_name = "WHETHER", env = "APUS_EGRESS")]
     pub(crate) egress: Option<Egress>,
@@ -93,6 +101,9 @@ pub(crate) struct Start {
     /// How much to log to stderr: error, warn, info, debug or trace
     #[arg(long, default_value = "warn", env = "APUS_LOG")]
     pub(crate) log: tracing::Level,
+    /// Say that it is ready, and where, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Whether functions reach anything but the platform.
@@ -156,6 +167,22 @@ impl From<Isolation> for Level {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Everything that was looked at, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fsck {
+    #[command(flatten)]
+    pub(crate) source: DataDir,
+    /// What was found, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DataDir {
     /// Where the state lives
     #[arg(long, default_value = ".apus", env = "APUS_DATA_DIR")]
@@ -168,6 +195,9 @@ pub(crate) struct Backup {
     pub(crate) source: DataDir,
     /// The new file for the backup
     pub(crate) target: PathBuf,
+    /// What was written, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +206,9 @@ pub(crate) struct Restore {
     pub(crate) source: PathBuf,
     #[command(flatten)]
     pub(crate) target: DataDir,
+    /// What was restored, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A running instance, and whom to be there.

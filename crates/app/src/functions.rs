@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::cli;
+use crate::log_line::readable;
 use crate::remote::encoded;
 
 /// The most bytes of an event: what Lambda takes.
@@ -41,8 +42,8 @@ pub(crate) fn invoke(options: &cli::Invoke) -> Result<ExitCode, String> {
         });
         println!("{shown}");
     } else {
-        if let Some(log) = log {
-            eprint!("{log}");
+        for line in log.iter().flat_map(|log| log.lines()) {
+            eprintln!("{}", readable(line));
         }
         if options.event {
             println!("{} will get the event, as request {id}", options.function);

@@ -13,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::cli::{Logs, Since};
+use crate::log_line::readable;
 use crate::remote::{Answer, now};
 
 /// Events of the past that are remembered, in case that they come once more.
@@ -51,6 +52,7 @@ pub(crate) fn run(options: &Logs) -> Result<ExitCode, String> {
     let teller = Teller {
         options,
         out: io::stdout().lock(),
+        function: None,
         told: Remembered::default(),
         before: Remembered::default(),
         past: Remembered::default(),
@@ -64,6 +66,8 @@ pub(crate) fn run(options: &Logs) -> Result<ExitCode, String> {
 struct Teller<'a> {
     options: &'a Logs,
     out: StdoutLock<'static>,
+    /// Whose events alone are told, of a group that may be that of many functions: what is in its streams' names.
+    function: Option<String>,
     /// In this session of following; in the one before it; and of this one what came out of the past.
     told: Remembered,
     before: Remembered,
@@ -73,6 +77,10 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(mut self) -> Result<(), End> {
         let group = self.group()?;
+        let own = format!("/aws/lambda/{}", self.options.name);
+        if group != self.options.name && group != own {
+            self.function = Some(format!("/{}[", self.options.name));
+        }
         let mut from = match self.options.since {
             Since::At(at) => at.as_millis(),
             Since::Ago(ago) => (now() - ago).as_millis(),
@@ -200,6 +208,10 @@ impl Teller<'_> {
     }
 
     fn line(&mut self, event: &Value) -> io::Result<()> {
+        let stream = event["logStreamName"].as_str().unwrap_or_default();
+        if self.function.as_ref().is_some_and(|function| !stream.contains(function)) {
+            return Ok(());
+        }
         let message = event["message"].as_str().unwrap_or_default();
         let ms = event["timestamp"].as_i64().unwrap_or_default();
         if self.options.json {
@@ -211,7 +223,7 @@ impl Teller<'_> {
             writeln!(self.out, "{shown}")
         } else {
             let at = Timestamp::from_millis(ms).to_iso8601_millis();
-            writeln!(self.out, "{at}  {}", message.trim_end_matches(['\n', '\r']))
+            writeln!(self.out, "{at}  {}", readable(message))
         }
     }
 

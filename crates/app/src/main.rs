@@ -5,9 +5,12 @@ mod doctor;
 mod executions;
 mod functions;
 mod inventory;
+mod log_line;
 mod logs;
 mod maintenance;
+mod progress;
 mod public_url;
+mod ready;
 mod remote;
 mod start;
 
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
     apus_compute::spawner_main(std::env::args());
     let done = match Cli::parse().command {
         Command::Start(options) => start::run(options),
-        Command::Doctor => Ok(doctor::run()),
+        Command::Doctor(options) => Ok(doctor::run(&options)),
         Command::Operations => inventory::run(),
         Command::Invoke(options) => functions::invoke(&options),
         Command::Ps(options) => functions::ps(&options),
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
         Command::Logs(options) => logs::run(&options),
         Command::Executions(options) => executions::list(&options),
         Command::Replay(options) => executions::replay(&options),
-        Command::Fsck(data) => maintenance::check(&data),
+        Command::Fsck(options) => maintenance::check(&options),
         Command::Backup(options) => maintenance::backup(&options),
         Command::Restore(options) => maintenance::restore(&options),
     };

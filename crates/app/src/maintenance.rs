@@ -11,33 +11,53 @@ use apus_env::Env;
 use apus_store::disk::{Disk, RealDisk};
 use apus_store::{Options, Store, StoreError, fsck};
 
+use serde_json::json;
+
 use crate::cli;
+use crate::progress::{Progress, begun};
 
 /// The store's directory within a data directory.
 pub(crate) const STORE: &str = "store";
 
+const DAMAGED: &str = "restore a backup with `apus restore`, or report this with the lines above";
+
 /// Looks for damage; fails if there is any.
-pub(crate) fn check(data: &cli::DataDir) -> Result<ExitCode, String> {
-    let disk = existing(&data.data_dir)?;
+pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
+    let disk = existing(&options.source.data_dir)?;
+    begun("looking at every row and every blob");
     let report = block_on(|env| async move { fsck::fsck(&env, &disk, &Options::default(), &[]).await })?;
+    let is_sound = report.findings.is_empty();
+    let code = if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if options.json {
+        let finding = |one: &fsck::Finding| json!({ "place": one.place, "detail": one.detail });
+        let fsck::Report { rows, bytes, blobs, log_frames, findings } = report;
+        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let told = json!({
+            "sound": is_sound,
+            "findings": findings,
+            "rows": rows,
+            "bytes": bytes,
+            "blobs": blobs,
+            "logFrames": log_frames,
+        });
+        println!("{told}");
+        return Ok(code);
+    }
     for finding in &report.findings {
         println!("damaged: {}: {}", finding.place, finding.detail);
     }
     let fsck::Report { rows, bytes, blobs, log_frames, .. } = report;
     println!("looked at {rows} rows of {bytes} bytes, {blobs} blobs, {log_frames} frames of the log");
-    if report.findings.is_empty() {
-        println!("the store is sound");
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("restore a backup with `apus restore`, or report this with the lines above");
-    Ok(ExitCode::FAILURE)
+    println!("{}", if is_sound { "the store is sound" } else { DAMAGED });
+    Ok(code)
 }
 
 /// Writes a backup into a new file.
 pub(crate) fn backup(options: &cli::Backup) -> Result<ExitCode, String> {
     let disk = existing(&options.source.data_dir)?;
     let file = create_new(&options.target)?;
-    let sink = BufWriter::new(file.try_clone().map_err(|error| error.to_string())?);
+    let sink = file.try_clone().map_err(|error| error.to_string())?;
+    let sink = Progress::of("writing", BufWriter::new(sink));
     let summary = block_on(|env| async move {
         let store = Store::open(&env, &disk, &Options::default())?;
         let summary = apus_store::backup(&store, sink).await;
@@ -45,7 +65,13 @@ pub(crate) fn backup(options: &cli::Backup) -> Result<ExitCode, String> {
         summary
     })?;
     file.sync_all().map_err(|error| format!("{}: {error}", options.target.display()))?;
-    println!("wrote {} rows and {} blobs to {}", summary.rows, summary.blobs, options.target.display());
+    let target = options.target.display();
+    if options.json {
+        let told = json!({ "rows": summary.rows, "blobs": summary.blobs, "target": target.to_string() });
+        println!("{told}");
+    } else {
+        println!("wrote {} rows and {} blobs to {target}", summary.rows, summary.blobs);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,15 +84,16 @@ pub(crate) fn restore(options: &cli::Restore) -> Result<ExitCode, String> {
         return Err(format!("{} holds a store already; name a new directory with --data-dir", dir.display()));
     }
     let disk = disk(&dir)?;
-    let summary = block_on(|env| async move {
-        apus_store::restore(&env, BufReader::new(source), &disk, &Options::default()).await
-    })?;
-    println!(
-        "restored {} rows and {} blobs into {}",
-        summary.rows,
-        summary.blobs,
-        options.target.data_dir.display()
-    );
+    let source = Progress::of("reading", BufReader::new(source));
+    let summary =
+        block_on(|env| async move { apus_store::restore(&env, source, &disk, &Options::default()).await })?;
+    let target = options.target.data_dir.display();
+    if options.json {
+        let told = json!({ "rows": summary.rows, "blobs": summary.blobs, "target": target.to_string() });
+        println!("{told}");
+    } else {
+        println!("restored {} rows and {} blobs into {target}", summary.rows, summary.blobs);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -24,9 +24,10 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Egress, Permissions, Sdk, Start};
+use crate::cli::{Egress, Sdk, Start};
 use crate::maintenance;
 use crate::public_url::PublicUrl;
+use crate::ready::Ready;
 
 /// How long open requests have to finish after SIGTERM: a long poll's twenty seconds are cut.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -76,16 +77,8 @@ async fn serve(options: Start) -> Result<(), String> {
             Err(error) => warn!(%error, "what an earlier run left behind stays for now"),
         }
     });
-    let isolation = isolation(level);
-    let warning = match options.iam {
-        Permissions::Enforce => "",
-        Permissions::Soft => "; permissions are NOT enforced",
-    };
-    let listening = match &options.public_url {
-        Some(_) => format!(", listening on {}", PublicUrl::of(address)),
-        None => String::new(),
-    };
-    println!("apus is ready at {base_url}{listening} ({place}{isolation}{warning}{secret})");
+    let ready = Ready { url: &base_url, listening: PublicUrl::of(address), place: &place, level, secret };
+    println!("{}", if options.json { ready.described(&options).to_string() } else { ready.line(&options) });
 
     told.stop().await;
     info!("stopping");
@@ -139,7 +132,10 @@ fn foundation(
         env: env.clone(),
         store,
         compute,
-        lambda: LambdaConfig::new(place.dir().join("code"), inside.url),
+        lambda: LambdaConfig {
+            concurrency_max: options.concurrency_limit,
+            ..LambdaConfig::new(place.dir().join("code"), inside.url)
+        },
         iam: options.iam.into(),
         root_secret: root_secret(env, options, &guests),
         base_url: public_url.to_string(),
@@ -158,11 +154,9 @@ fn root_secret(env: &Env, options: &Start, guests: &Guests) -> String {
 }
 
 /// Tells people a secret that they did not choose and cannot know.
-fn shown_secret(options: &Start, secret: &str) -> String {
-    if options.root_secret.is_some() || secret == DEVELOPMENT_SECRET {
-        return String::new();
-    }
-    format!("; root key: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY={secret}, or choose with --root-secret")
+fn shown_secret(options: &Start, secret: &str) -> Option<String> {
+    let is_known = options.root_secret.is_some() || secret == DEVELOPMENT_SECRET;
+    (!is_known).then(|| secret.to_owned())
 }
 
 /// Functions that share the host's network are believed as much as inside a sandbox: sessions of roles.
@@ -193,16 +187,6 @@ fn sdk_directory(place: &Place) -> PathBuf {
 /// Tells people what takes long, whatever the log's level.
 fn say(what: &str) {
     eprintln!("{what}");
-}
-
-/// What people must know of how functions are isolated: nothing, where nothing is weaker.
-fn isolation(level: Level) -> String {
-    let weaker = apus_compute::probe().weaker(level);
-    match (level, weaker.is_empty()) {
-        (Level::Full, true) => String::new(),
-        (_, true) => format!("; isolation level {level}"),
-        (_, false) => format!("; isolation level {level}, weaker: {}", weaker.join("; ")),
-    }
 }
 
 /// Where functions may connect to.

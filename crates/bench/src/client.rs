@@ -48,16 +48,23 @@ impl Answer {
 pub(crate) struct Api {
     env: Env,
     address: String,
+    renews: bool,
 }
 
 impl Api {
     pub(crate) fn new(env: &Env, address: impl Into<String>) -> Self {
-        Self { env: env.clone(), address: address.into() }
+        Self { env: env.clone(), address: address.into(), renews: false }
+    }
+
+    /// Of a server that closes kept connections now and then: they are opened again, as clients do.
+    pub(crate) fn renewing(self) -> Self {
+        Self { renews: true, ..self }
     }
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, String> {
-        Connection::open(&self.address).await
+        let renewed_at = self.renews.then(|| self.address.clone());
+        Ok(Connection { renewed_at, ..Connection::open(&self.address).await? })
     }
 
     /// Connections that each carry their own request again and again.
@@ -139,6 +146,8 @@ impl Api {
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Where it is opened again once the other side has closed it, if it may be.
+    renewed_at: Option<String>,
 }
 
 impl Connection {
@@ -149,13 +158,24 @@ impl Connection {
             Ok::<_, std::io::Error>(stream)
         };
         let stream = open.await.map_err(|error| format!("could not connect to {address}: {error}"))?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, buffer: Vec::new(), renewed_at: None })
     }
 
     /// Sends a request and reads the answer to it.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer, String> {
-        self.stream.write_all(request).await.map_err(|error| format!("sending a request: {error}"))?;
+        match (self.once(request).await, &self.renewed_at) {
+            // Nothing of an answer came.
+            (Err(_), Some(address)) if self.buffer.is_empty() => {
+                self.stream = Self::open(address).await?.stream;
+                self.once(request).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    async fn once(&mut self, request: &[u8]) -> Result<Answer, String> {
         self.buffer.clear();
+        self.stream.write_all(request).await.map_err(|error| format!("sending a request: {error}"))?;
         let head_ends = loop {
             if let Some(found) = find(&self.buffer, b"\r\n\r\n") {
                 break found + 4;
@@ -165,18 +185,18 @@ impl Connection {
             }
             self.more().await?;
         };
-        let head = String::from_utf8_lossy(&self.buffer[..head_ends]).to_ascii_lowercase();
+        let head = std::str::from_utf8(&self.buffer[..head_ends]).map_err(|_| "a head that is no text")?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status: u16 = status.ok_or_else(|| format!("no status in {head:?}"))?;
-        let body = if field(&head, "transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-            self.chunks(head_ends).await?
-        } else {
-            let length = match (status, field(&head, "content-length")) {
-                (204 | 304, _) | (_, None) => 0,
-                (_, Some(text)) => text.parse::<usize>().map_err(|_| format!("no length: {text:?}"))?,
-            };
-            self.upto(head_ends + length).await?;
-            self.buffer[head_ends..head_ends + length].to_vec()
+        let in_chunks = || field(head, "transfer-encoding").is_some_and(|coding| coding.contains("chunked"));
+        let body = match (status, field(head, "content-length")) {
+            (_, None) if in_chunks() => self.chunks(head_ends).await?,
+            (204 | 304, _) | (_, None) => Vec::new(),
+            (_, Some(text)) => {
+                let length = text.parse::<usize>().map_err(|_| format!("no length: {text:?}"))?;
+                self.upto(head_ends + length).await?;
+                self.buffer[head_ends..head_ends + length].to_vec()
+            }
         };
         Ok(Answer { status, body })
     }
@@ -222,7 +242,14 @@ impl Connection {
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    let mut from = 0;
+    loop {
+        let at = from + bytes[from..].iter().position(|byte| *byte == wanted[0])?;
+        if bytes[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

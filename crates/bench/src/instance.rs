@@ -28,8 +28,16 @@ pub(crate) struct Instance {
 impl Instance {
     /// Starts the platform on a data directory, on a free port, and waits for its first answer.
     pub(crate) async fn start(env: &Env, apus: &Path, data_dir: &Path) -> Result<Self, String> {
-        let mut command = Command::new(apus);
-        command.arg("start").args(["--port", "0", "--data-dir"]).arg(data_dir);
+        Self::start_on(env, apus, Command::new(apus).arg("start").arg("--data-dir").arg(data_dir)).await
+    }
+
+    /// Starts it with nothing on disk.
+    pub(crate) async fn start_ephemeral(env: &Env, apus: &Path) -> Result<Self, String> {
+        Self::start_on(env, apus, Command::new(apus).args(["start", "--ephemeral"])).await
+    }
+
+    async fn start_on(env: &Env, apus: &Path, command: &mut Command) -> Result<Self, String> {
+        command.args(["--port", "0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let begun = env.monotonic();
         let child = command.spawn().map_err(|error| format!("{}: {error}", apus.display()))?;
@@ -52,13 +60,7 @@ impl Instance {
 
     /// The process and those it started.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let mut found = vec![self.child.id()];
-        let mut next = 0;
-        while let Some(id) = found.get(next).copied() {
-            found.extend(children(id));
-            next += 1;
-        }
-        found
+        descendants(self.child.id())
     }
 
     /// SIGKILL.
@@ -114,6 +116,17 @@ pub(crate) async fn first_line(env: &Env, child: &mut Child) -> Result<String, S
         Ok(_) => Err("the program ended without a word; its complaint stands above".into()),
         Err(_) => Err(format!("the program said nothing within {START_MAX:?}")),
     }
+}
+
+/// A process, and behind it those it started, and those they started.
+pub(crate) fn descendants(id: u32) -> Vec<u32> {
+    let mut found = vec![id];
+    let mut next = 0;
+    while let Some(id) = found.get(next).copied() {
+        found.extend(children(id));
+        next += 1;
+    }
+    found
 }
 
 /// The processes that a process started.

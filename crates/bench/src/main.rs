@@ -10,6 +10,7 @@ mod instance;
 mod load;
 mod native;
 mod options;
+mod peer;
 mod plain;
 mod python;
 mod relay;
@@ -35,6 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a benchmark may take; a hung one becomes a failed row, and the others still run.
 const BENCHMARK_MAX: Duration = Duration::from_secs(90);
+/// The same of what measures three servers.
+const PEERS_MAX: Duration = Duration::from_mins(4);
 /// What filling a store may take on top, per MiB.
 const FILL_MAX_PER_MIB: Duration = Duration::from_millis(60);
 
@@ -92,6 +95,7 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
         eprintln!("{} …", benchmark.name());
         let limit = match benchmark {
             Benchmark::Restart => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
+            Benchmark::Peers => PEERS_MAX,
             _ => BENCHMARK_MAX,
         };
         match env.timeout(limit, Box::pin(rows::run(benchmark, env, options, &scratch))).await {

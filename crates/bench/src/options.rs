@@ -26,8 +26,12 @@ pub(crate) enum Benchmark {
     Burst,
     /// Sends to an idle queue, up to the handler that its mapping enters, against warm invokes
     Mappings,
+    /// Messages that live shortly, and what of them stays on the disk
+    Churn,
     /// Objects against files
     Objects,
+    /// The same requests to ministack; only if named
+    Peers,
 }
 
 impl Benchmark {
@@ -42,7 +46,9 @@ impl Benchmark {
             Self::Thaw => "thaw",
             Self::Burst => "burst",
             Self::Mappings => "mappings",
+            Self::Churn => "churn",
             Self::Objects => "objects",
+            Self::Peers => "peers",
         }
     }
 }
@@ -51,12 +57,15 @@ impl Benchmark {
 #[derive(Debug, Parser)]
 #[command(name = "apus-bench")]
 pub(crate) struct Options {
-    /// Which benchmarks to run; all, if none is named
+    /// Which benchmarks to run; all but peers, if none is named
     #[arg(value_enum)]
     which: Vec<Benchmark>,
     /// The binary of the platform
     #[arg(long)]
     pub(crate) apus: PathBuf,
+    /// The program of ministack, for `peers`
+    #[arg(long)]
+    pub(crate) ministack: Option<PathBuf>,
     /// Where files are written: on the file system that is to be measured. Default: beside the binary
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -81,6 +90,9 @@ pub(crate) struct Options {
     /// Queues that they send to
     #[arg(long, default_value_t = 1)]
     pub(crate) queues: usize,
+    /// Messages that live shortly
+    #[arg(long)]
+    churn: Option<u64>,
     /// State to restart with, in MiB
     #[arg(long)]
     state_mib: Option<u32>,
@@ -88,7 +100,13 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn benchmarks(&self) -> Vec<Benchmark> {
-        if self.which.is_empty() { Benchmark::value_variants().to_vec() } else { self.which.clone() }
+        if self.which.is_empty() {
+            // What others make is fetched for those who ask only.
+            let all = Benchmark::value_variants().iter().copied();
+            all.filter(|benchmark| *benchmark != Benchmark::Peers).collect()
+        } else {
+            self.which.clone()
+        }
     }
 
     pub(crate) fn slices(&self) -> usize {
@@ -121,6 +139,10 @@ impl Options {
     /// Messages that consumers find.
     pub(crate) fn messages(&self) -> u64 {
         if self.quick { 300 } else { 6_000 }
+    }
+
+    pub(crate) fn churn(&self) -> u64 {
+        self.churn.unwrap_or(if self.quick { 5_000 } else { 500_000 })
     }
 
     pub(crate) fn state_mib(&self) -> u32 {

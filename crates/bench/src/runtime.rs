@@ -54,8 +54,8 @@ fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<
     Ok(head)
 }
 
-/// The value of a header in a head of small letters.
+/// The value of a header in a head.
 pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    lines.into_iter().find(|(field, _)| *field == name).map(|(_, value)| value.trim())
+    lines.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }

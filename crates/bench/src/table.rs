@@ -32,6 +32,7 @@ pub(crate) struct Row {
     goal: Goal,
     notes: Vec<String>,
     failure: Option<String>,
+    skipped: bool,
     load: String,
 }
 
@@ -45,6 +46,7 @@ impl Row {
             goal,
             notes: Vec::new(),
             failure: None,
+            skipped: false,
             load: load_average(),
         }
     }
@@ -54,6 +56,13 @@ impl Row {
         println!("FAILED {what}: {problem}");
         let failure = Some(problem.to_owned());
         Self { measured: None, failure, ..Self::new(what, &Figures::new(""), Goal::None) }
+    }
+
+    /// The row of what there is nothing here to measure with.
+    pub(crate) fn skipped(what: &str, why: &str) -> Self {
+        println!("\n*** SKIPPED {what}: {why} ***\n");
+        let failure = Some(why.to_owned());
+        Self { measured: None, failure, skipped: true, ..Self::new(what, &Figures::new(""), Goal::None) }
     }
 
     /// With what it is compared to.
@@ -89,6 +98,7 @@ impl Row {
 
     fn verdict(&self) -> &'static str {
         match (&self.failure, self.is_met()) {
+            (Some(_), _) if self.skipped => "SKIPPED",
             (Some(_), _) => "FAILED",
             (None, Some(true)) => "met",
             (None, Some(false)) => "MISSED",
@@ -146,7 +156,7 @@ impl Table {
 
     /// Whether a benchmark did not come to its end. A missed goal is no failure.
     pub(crate) fn has_failures(&self) -> bool {
-        self.rows.iter().any(|row| row.failure.is_some())
+        self.rows.iter().any(|row| row.failure.is_some() && !row.skipped)
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use apus_compute::{
     Compute, ComputeConfig, Credentials, Egress, EnvironmentPorts, FunctionKey, FunctionSpec,
-    InsideListeners, InvokeRequest, LineSink,
+    InsideListeners, InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 
@@ -122,12 +122,14 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         memory_mb: 128,
         timeout: Duration::from_secs(10),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: code.to_owned(),
         layer_dirs: Vec::new(),
         egress: Egress::AsConfigured,
         log_group: "/aws/lambda/hello".into(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

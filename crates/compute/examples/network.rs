@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use apus_compute::{
     Compute, ComputeConfig, Credentials, Egress, EgressRules, EnvironmentPorts, FunctionKey, FunctionSpec,
-    InsideListeners, InvokeRequest, LineSink,
+    InsideListeners, InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 
@@ -214,12 +214,14 @@ fn spec(code: &Path, round: usize) -> FunctionSpec {
         memory_mb: 1769,
         timeout: Duration::from_mins(2),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: code.to_owned(),
         layer_dirs: Vec::new(),
         egress: Egress::AsConfigured,
         log_group: "/aws/lambda/network".into(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

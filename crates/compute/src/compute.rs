@@ -21,7 +21,7 @@ use crate::pool::rules::{
     Action, Call, ColdReason, Condition, EnvironmentId, Event, InvokeId, Pool, PoolLimits,
 };
 use crate::provision::Wishes;
-use crate::runtimes::{self, PlanFailure, RuntimeContext};
+use crate::runtimes::{self, PlanFailure, RuntimeContext, RuntimePlan};
 use crate::sdk::Fetcher;
 use crate::spec::{Egress, FunctionKey, FunctionSpec};
 use crate::standing::Standing;
@@ -174,10 +174,26 @@ impl Compute {
         self.inner.driver.level()
     }
 
+    /// Fails if no function of that runtime can run here. Returns what whoever makes one should know.
+    pub fn check(&self, runtime: &str) -> Result<Option<String>, InvokeError> {
+        Ok(self.plan(runtime)?.and_then(|plan| plan.note))
+    }
+
     /// Makes ready what functions of a runtime need, before one is invoked: fails if none can run here. Returns what
     /// whoever makes one should know.
     pub async fn prepare(&self, runtime: &str) -> Result<Vec<String>, InvokeError> {
-        let Some(host) = &self.inner.host else { return Ok(Vec::new()) };
+        let Some(plan) = self.plan(runtime)? else { return Ok(Vec::new()) };
+        let mut notes = Vec::from_iter(plan.note);
+        let fetcher = self.inner.host.as_ref().and_then(|host| host.sdks.clone());
+        if let Some((sdk, fetcher)) = plan.sdk.zip(fetcher) {
+            notes.extend(fetcher.provide(sdk).await.err());
+        }
+        Ok(notes)
+    }
+
+    /// How functions of a runtime are started, without any; nothing where they bring all that there is.
+    fn plan(&self, runtime: &str) -> Result<Option<RuntimePlan>, InvokeError> {
+        let Some(host) = &self.inner.host else { return Ok(None) };
         let context = RuntimeContext {
             search: &host.config.interpreters,
             files: host.root.runtime_files(),
@@ -187,17 +203,11 @@ impl Compute {
             handler: "",
             memory_mb: 0,
         };
-        let plan = match runtimes::plan(runtime, &context) {
-            Ok(plan) => plan,
-            // It brings its own.
-            Err(PlanFailure::Entrypoint(_)) => return Ok(Vec::new()),
-            Err(PlanFailure::Unsupported(why)) => return Err(InvokeError::Unsupported(why)),
-        };
-        let mut notes = Vec::from_iter(plan.note);
-        if let Some((sdk, fetcher)) = plan.sdk.zip(host.sdks.clone()) {
-            notes.extend(fetcher.provide(sdk).await.err());
+        match runtimes::plan(runtime, &context) {
+            Ok(plan) => Ok(Some(plan)),
+            Err(PlanFailure::Entrypoint(_)) => Ok(None),
+            Err(PlanFailure::Unsupported(why)) => Err(InvokeError::Unsupported(why)),
         }
-        Ok(notes)
     }
 
     /// Runs a function once, in an environment of its own revision. The invocation goes on if the future is
@@ -226,6 +236,7 @@ impl Compute {
             key: spec.key.clone(),
             function: spec.arn.as_str().into(),
             concurrency_max: spec.concurrency_max,
+            share: spec.share.clone(),
         };
         inner.clone().step(Event::Invoked(call), None);
         let assignment = assignment.await;
@@ -419,7 +430,7 @@ impl Inner {
 
     fn blueprint(&self, spec: FunctionSpec, reason: Option<ColdReason>) -> Result<Blueprint, InvokeError> {
         let log_stream = spec.ports.log_stream();
-        let log = EnvironmentLog::new(self.env.clone(), spec.ports.log(&log_stream));
+        let log = EnvironmentLog::new(self.env.clone(), spec.ports.log(&log_stream), spec.log_format);
         let credentials = spec.ports.credentials();
         let mut root = Vec::new();
         let mut command = Vec::new();

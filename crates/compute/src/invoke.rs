@@ -119,6 +119,12 @@ impl fmt::Display for InvokeError {
             Self::Throttled(Throttled::Function(max)) => {
                 write!(f, "too many invocations at once: the function is limited to {max}")
             }
+            Self::Throttled(Throttled::Share(max)) => {
+                write!(f, "too many invocations at once: all functions together are limited to {max}")
+            }
+            Self::Throttled(Throttled::Scaling(max)) => {
+                write!(f, "too many environments: {max} were started within ten seconds")
+            }
             Self::Throttled(Throttled::Waiting(count)) => {
                 write!(f, "too many invocations at once: {count} wait for an environment already")
             }

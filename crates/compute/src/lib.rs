@@ -16,6 +16,7 @@ mod extension_programs;
 mod host_root;
 mod inside;
 mod invoke;
+mod log_format;
 mod output;
 #[cfg(target_os = "linux")]
 mod peers;
@@ -42,10 +43,12 @@ pub use egress::rules::{
     EgressRules, RULES_MAX as EGRESS_RULES_MAX, Rule as EgressRule, RuleError as EgressRuleError,
 };
 pub use invoke::{FunctionError, InvokeError, InvokeOutcome, InvokeRequest, REQUEST_BYTES_MAX, Unfinished};
+pub use log_format::{LogFormat, LogLevel};
 pub use output::{EnvironmentLog, LineSink, OutputSink};
 #[cfg(target_os = "linux")]
 pub use peers::Guests;
-pub use pool::rules::{ColdReason, Condition, PoolLimits, Throttled};
+pub use pool::pace::Pace;
+pub use pool::rules::{ColdReason, Condition, PoolLimits, Share, Throttled};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, Fact, Lack, can_leave, probe};
 pub use provision::{Provisioned, Shortfall};

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use apus_env::Env;
 
+use crate::log_format::LogFormat;
 use crate::platform_event::{PlatformEvent, PlatformRecord};
-use crate::telemetry::{Entry, Telemetry};
+use crate::telemetry::{Entry, Telemetry, Written};
 
 /// The longest line that is kept whole; the rest of a longer one becomes the next.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -50,6 +51,7 @@ pub struct EnvironmentLog {
 
 #[derive(Default)]
 struct State {
+    format: LogFormat,
     request_id: Option<String>,
     /// What was written of a line, by the function and by extensions.
     partial: [Vec<u8>; 2],
@@ -59,9 +61,9 @@ struct State {
 }
 
 impl EnvironmentLog {
-    /// An empty one, whose lines go on to `lines`.
-    pub fn new(env: Env, lines: Arc<dyn LineSink>) -> Arc<Self> {
-        Arc::new(Self { env, lines, state: Mutex::default() })
+    /// An empty one, of which what that format keeps goes on to `lines`.
+    pub fn new(env: Env, lines: Arc<dyn LineSink>, format: LogFormat) -> Arc<Self> {
+        Arc::new(Self { env, lines, state: Mutex::new(State { format, ..State::default() }) })
     }
 
     /// What comes from now on goes to those who subscribe to it, too.
@@ -78,7 +80,7 @@ impl EnvironmentLog {
     pub fn platform(&self, record: PlatformRecord) {
         let event = PlatformEvent { time: self.env.now(), record };
         let mut state = self.lock();
-        if let Some(line) = event.text() {
+        if let Some(line) = state.format.platform_line(&event) {
             self.end_partial(&mut state);
             state.push_line(&line, &*self.lines);
         }
@@ -147,14 +149,17 @@ impl EnvironmentLog {
     fn end_line(&self, state: &mut State, writer: Writer) {
         let partial = std::mem::take(&mut state.partial[writer as usize]);
         let line = String::from_utf8_lossy(&partial);
-        state.push_line(&line, &*self.lines);
+        if state.format.keeps(&line) {
+            state.push_line(&line, &*self.lines);
+        }
         if let Some(telemetry) = &state.telemetry
             && telemetry.is_read()
         {
-            let (time, line) = (self.env.now(), line.into_owned());
+            let in_json = state.format != LogFormat::Text;
+            let written = Written { time: self.env.now(), line: line.into_owned(), in_json };
             telemetry.record(&match writer {
-                Writer::Function => Entry::Function(time, line),
-                Writer::Extension => Entry::Extension(time, line),
+                Writer::Function => Entry::Function(written),
+                Writer::Extension => Entry::Extension(written),
             });
         }
     }
@@ -185,7 +190,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::platform_event::Start;
+    use crate::log_format::LogLevel;
+    use crate::platform_event::{End, Fault, Start};
 
     const START: &str = "START RequestId: one Version: 1";
 
@@ -219,7 +225,7 @@ mod tests {
         fn lines_do_not_depend_on_how_they_come(lines in prop::collection::vec("[a-zü]{0,20}", 0..20), cuts in prop::collection::vec(1_usize..40, 1..20)) {
             let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let kept = Arc::new(Kept::default());
-            let log = EnvironmentLog::new(env(), kept.clone());
+            let log = EnvironmentLog::new(env(), kept.clone(), LogFormat::Text);
             let mut rest = text.as_bytes();
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() {
@@ -238,7 +244,7 @@ mod tests {
     #[test]
     fn lines_belong_to_the_invocation_under_way_and_the_platform_s_begin_anew() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(env(), kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone(), LogFormat::Text);
         log.write(b"early\nhalf");
         log.begin("one");
         log.platform(start("one"));
@@ -256,9 +262,29 @@ mod tests {
     }
 
     #[test]
+    fn a_log_in_json_is_told_what_happens_in_json_and_keeps_what_is_urgent_enough() {
+        let kept = Arc::new(Kept::default());
+        let format = LogFormat::Json { application: LogLevel::Warn, system: LogLevel::Info };
+        let log = EnvironmentLog::new(env(), kept.clone(), format);
+        let line = |level| format!(r#"{{"timestamp":"2026-11-29T10:00:00Z","level":"{level}"}}"#);
+        log.begin("one");
+        log.platform(start("one"));
+        log.write(format!("text\n{}\n{}", line("INFO"), line("ERROR")).as_bytes());
+        log.platform(PlatformRecord::End(End { request_id: "one".into() }));
+        log.platform(PlatformRecord::Fault(Fault { text: "it broke".into() }));
+        let lines = kept.lines();
+        assert_eq!(log.end(), lines.join("\n") + "\n");
+        let told = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        assert_eq!(told(&lines[0])["record"], serde_json::json!({ "requestId": "one", "version": "1" }));
+        assert_eq!(lines[1], line("ERROR"));
+        assert_eq!(told(&lines[2])["record"], "it broke");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
     fn floods_are_cut_but_passed_on() {
         let kept = Arc::new(Kept::default());
-        let log = EnvironmentLog::new(env(), kept.clone());
+        let log = EnvironmentLog::new(env(), kept.clone(), LogFormat::Text);
         let line = "ü".repeat(LINE_BYTES_MAX);
         for _ in 0..3 {
             log.write(line.as_bytes());

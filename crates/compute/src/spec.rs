@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::log_format::LogFormat;
 use crate::output::LineSink;
+use crate::pool::rules::Share;
 
 /// The identity of a function's code and configuration. Environments are never shared across two keys, so
 /// that it must change with every published version and every update.
@@ -43,6 +45,8 @@ pub struct FunctionSpec {
     pub timeout: Duration,
     /// How many invocations of it, all versions together, may be under way at once; more are turned away.
     pub concurrency_max: Option<u32>,
+    /// What it shares with others instead.
+    pub share: Option<Share>,
     /// The size of `/tmp`, in MB.
     pub tmp_mb: u32,
     /// The function's own variables.
@@ -55,6 +59,8 @@ pub struct FunctionSpec {
     pub egress: Egress,
     /// Where its log goes, as the function is told.
     pub log_group: String,
+    /// How its log is written, and what of it is kept.
+    pub log_format: LogFormat,
     /// What connects its environments to the platform.
     pub ports: Arc<dyn EnvironmentPorts>,
 }

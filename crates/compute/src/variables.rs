@@ -2,6 +2,7 @@
 //! be overridden; the others can.
 
 use crate::certificates;
+use crate::log_format::LogFormat;
 use crate::spec::{Credentials, FunctionSpec};
 
 /// The port of the Runtime API is part of every function's environment.
@@ -40,6 +41,7 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
             "AWS_LAMBDA_INITIALIZATION_TYPE",
             if context.ahead { "provisioned-concurrency" } else { "on-demand" },
         ),
+        ("AWS_LAMBDA_LOG_FORMAT", spec.log_format.name()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &spec.log_group),
         ("AWS_LAMBDA_LOG_STREAM_NAME", context.log_stream),
         ("AWS_LAMBDA_RUNTIME_API", context.runtime_api),
@@ -55,6 +57,11 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
             ("AWS_SESSION_TOKEN", &credentials.session_token),
         ]
     });
+    // In text there is none, and a function may have one of its own.
+    let log_level = match spec.log_format {
+        LogFormat::Text => None,
+        LogFormat::Json { application, .. } => Some(("AWS_LAMBDA_LOG_LEVEL", application.name())),
+    };
     // Later ones win.
     let mut all = std::collections::BTreeMap::new();
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -63,6 +70,7 @@ pub(crate) fn variables(spec: &FunctionSpec, context: &VariableContext<'_>) -> V
     all.extend(context.runtime.iter().cloned());
     all.extend(spec.variables.iter().cloned());
     all.extend(reserved.iter().map(owned));
+    all.extend(log_level.iter().map(owned));
     all.extend(execution_env.map(|name| ("AWS_EXECUTION_ENV".to_owned(), name)));
     all.extend(secrets.iter().map(owned));
     all.into_iter().collect()

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use apus_compute::FunctionKey;
 use apus_compute::pool::rules::{
-    Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits, Throttled,
+    Action, Call, ColdReason, EnvironmentId, Event, InvokeId, Pool, PoolLimits, SCALING_MAX, SCALING_STRETCH,
+    Share, Throttled,
 };
 use apus_time::Timestamp;
 use proptest::prelude::*;
@@ -20,6 +21,8 @@ const REST_MAX: Duration = Duration::from_mins(5);
 /// What one of the functions is limited to.
 const CONCURRENCY_MAX: u32 = 2;
 const LIMITED: u8 = 3;
+/// What the others share.
+const SHARE_MAX: u32 = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -146,6 +149,17 @@ impl World {
                     self.throttled += 1;
                     self.answer(invoke);
                 }
+                Action::Throttle(invoke, Throttled::Scaling(max)) => {
+                    assert_eq!(max, SCALING_MAX);
+                    self.throttled += 1;
+                    self.answer(invoke);
+                }
+                Action::Throttle(invoke, Throttled::Share(max)) => {
+                    assert_eq!(max, SHARE_MAX);
+                    assert_eq!(self.sharing() - 1, SHARE_MAX as usize, "turned away below the share");
+                    self.throttled += 1;
+                    self.answer(invoke);
+                }
                 Action::Fail(invoke, _) | Action::Throttle(invoke, _) | Action::Refuse(invoke) => {
                     assert!(!self.assigned.contains(&invoke), "refused after it was assigned");
                     self.answer(invoke);
@@ -166,6 +180,7 @@ impl World {
         assert_eq!(self.pool.environments(), self.environments.len(), "the pool forgets environments");
         let waiting = self.open.keys().filter(|invoke| !self.assigned.contains(invoke)).count();
         assert!(waiting <= WAITING_MAX, "too many wait");
+        assert!(self.sharing() <= SHARE_MAX as usize, "more than the share are under way");
         assert!(self.of_function(LIMITED) <= CONCURRENCY_MAX as usize, "more than its limit are under way");
     }
 
@@ -240,6 +255,16 @@ impl World {
         self.open.values().filter(|of| **of == key(function)).count()
     }
 
+    /// The invocations without an answer that count for the share: not those that kept environments serve.
+    fn sharing(&self) -> usize {
+        let is_kept = |invoke: &InvokeId| {
+            let mut serves =
+                self.environments.iter().filter(|(_, (_, phase))| *phase == Phase::Busy(*invoke));
+            serves.any(|(id, _)| self.ahead.contains(id))
+        };
+        self.open.iter().filter(|(invoke, of)| **of != key(LIMITED) && !is_kept(invoke)).count()
+    }
+
     fn answer(&mut self, invoke: InvokeId) {
         assert!(self.open.remove(&invoke).is_some(), "answered twice");
     }
@@ -253,6 +278,7 @@ impl World {
             key: key(function),
             function: format!("function-{function}").into(),
             concurrency_max: (function == LIMITED).then_some(CONCURRENCY_MAX),
+            share: (function != LIMITED).then(|| Share { name: "shared".into(), max: SHARE_MAX }),
         }));
     }
 
@@ -413,6 +439,18 @@ proptest! {
 }
 
 impl World {
+    /// Every start goes well.
+    fn settle_starts(&mut self) {
+        while let Some(at) = self
+            .phases()
+            .iter()
+            .filter(|phase| **phase != Phase::Idle)
+            .position(|phase| *phase == Phase::Starting)
+        {
+            self.progress(at, true);
+        }
+    }
+
     /// Everything that is under way goes well.
     fn settle(&mut self) {
         for turn in 0..200 {
@@ -423,6 +461,48 @@ impl World {
     fn phases(&self) -> Vec<Phase> {
         self.environments.values().map(|(_, phase)| phase.clone()).collect()
     }
+}
+
+#[test]
+fn a_share_is_used_up_by_all_and_not_by_what_is_kept() {
+    let mut world = World::with_room(8);
+    world.provision(0, 1);
+    world.settle();
+    world.invoke(0);
+    for number in 0..4 {
+        world.invoke(number % 3);
+        world.settle_starts();
+    }
+    assert_eq!((world.sharing(), world.throttled), (4, 0));
+    world.invoke(2);
+    world.invoke(2);
+    assert_eq!((world.sharing(), world.throttled), (5, 1));
+    // Its own concurrency is no part of it.
+    world.invoke(LIMITED);
+    assert_eq!((world.open.len(), world.throttled), (7, 1));
+    world.settle();
+    world.invoke(2);
+    assert_eq!(world.throttled, 1);
+}
+
+#[test]
+fn a_function_gets_so_many_environments_in_ten_seconds() {
+    let mut world = World::with_room(4);
+    let mut began = 0;
+    while world.throttled == 0 {
+        world.invoke(0);
+        began += 1;
+        // The environment dies at its work: the next one wants another.
+        world.progress(0, true);
+        world.progress(0, false);
+    }
+    assert_eq!(began, SCALING_MAX + 1);
+    world.invoke(1);
+    assert_eq!(world.throttled, 1, "it is that function's affair");
+    world.now = world.now + SCALING_STRETCH;
+    world.invoke(0);
+    assert_eq!(world.throttled, 1);
+    world.settle();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use apus_compute::driver::{Driver, Exit, StartError};
 use apus_compute::exchange::Fault;
 use apus_compute::{
     Compute, Credentials, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
-    InvokeRequest, LineSink, PoolLimits, Shortfall,
+    InvokeRequest, LineSink, LogFormat, PoolLimits, Shortfall,
 };
 use apus_env::Env;
 use apus_env::sim::Simulator;
@@ -44,12 +44,14 @@ fn spec(name: &str) -> FunctionSpec {
         memory_mb: 128,
         timeout: Duration::from_secs(3),
         concurrency_max: None,
+        share: None,
         tmp_mb: 512,
         variables: Vec::new(),
         code_dir: "/nowhere".into(),
         layer_dirs: Vec::new(),
         egress: apus_compute::Egress::Off,
         log_group: String::new(),
+        log_format: LogFormat::Text,
         ports: Arc::new(Ports),
     }
 }

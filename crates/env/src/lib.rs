@@ -124,16 +124,16 @@ impl Env {
         self.random_bytes(&mut b);
         b[6] = b[6] & 0x0f | 0x40;
         b[8] = b[8] & 0x3f | 0x80;
-        let mut text = String::with_capacity(36);
+        let mut text = Vec::with_capacity(36);
         for (at, byte) in b.into_iter().enumerate() {
             if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
+                text.push(b'-');
             }
-            text.extend(
-                [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')),
+            text.extend_from_slice(
+                &[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]),
             );
         }
-        text
+        String::from_utf8(text).expect("digits and dashes are ASCII")
     }
 
     /// Adds a record to the simulation's trace hash; nothing when real. Use it for decisions that must repeat

@@ -158,13 +158,20 @@ fn is_form(parts: &Parts) -> bool {
         && content_type.is_some_and(|found| found.starts_with("application/x-www-form-urlencoded"))
 }
 
+/// What SDKs send the trace in that their program works for.
+const TRACE_HEADER: &str = "x-amzn-trace-id";
+/// The longest trace header that is believed; AWS's own are below 256 bytes, and lineages may make them longer.
+const TRACE_BYTES_MAX: usize = 1_024;
+
 fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origin {
+    let trace = parts.headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
-        source_ip: peer.map(|peer| peer.ip().to_string()),
+        source_ip: peer.map(|peer| peer.ip()),
         base_url: listener.base_url.clone(),
         secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),
+        trace: trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX).map(str::to_owned),
         source: None,
     }
 }

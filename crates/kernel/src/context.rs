@@ -26,13 +26,15 @@ pub struct Context {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The peer's address; nothing for calls from within the platform.
-    pub source_ip: Option<String>,
+    pub source_ip: Option<std::net::IpAddr>,
     /// The URL that the client reached the platform at, without a trailing slash: `http://127.0.0.1:4566`.
     pub base_url: String,
     /// The request came over TLS.
     pub secure: bool,
     /// The client's software.
     pub user_agent: Option<String>,
+    /// The trace that the request belongs to, in the form of `X-Amzn-Trace-Id`, as the client says.
+    pub trace: Option<String>,
     /// The resource on whose behalf a part of the platform calls: a topic, for what is subscribed to it.
     pub source: Option<Box<Arn>>,
 }
@@ -62,7 +64,7 @@ impl Context {
         set("aws:EpochTime", Some(self.now.as_secs().to_string()));
         set("aws:RequestedRegion", Some(caller.region.to_string()));
         set("aws:SecureTransport", Some(origin.secure.to_string()));
-        set("aws:SourceIp", origin.source_ip.clone());
+        set("aws:SourceIp", origin.source_ip.map(|ip| ip.to_string()));
         set("aws:UserAgent", origin.user_agent.clone());
         set("aws:SourceArn", origin.source.as_ref().map(ToString::to_string));
         // Some names say no account: a bucket's.

@@ -91,6 +91,7 @@ async fn functions(client: &Client) {
         client.history.saw(&load::function_key(function), Saw::Value(found), began);
         if found.is_some() {
             let (before, _) = client.history.failures();
+            load::wait_until_active(client, function).await;
             load::invoke(client, function).await;
             if let (after, Some(last)) = client.history.failures()
                 && after > before

@@ -126,11 +126,11 @@ impl<'a> Node<'a> {
     }
 
     /// The children whose names are numbers, in the order of the numbers.
-    pub(crate) fn numbered(&self) -> Vec<&Node<'a>> {
+    pub(crate) fn numbered(&self) -> Vec<(u32, &Node<'a>)> {
         let number = |(name, node): (&&str, _)| Some((name.parse::<u32>().ok()?, node));
         let mut found: Vec<_> = self.children.iter().filter_map(number).collect();
         found.sort_by_key(|(number, _)| *number);
-        found.into_iter().map(|(_, node)| node).collect()
+        found
     }
 }
 

@@ -17,6 +17,7 @@ mod query;
 mod rest;
 mod router;
 pub mod sigv4;
+mod split;
 mod styles;
 mod text;
 mod xml;

@@ -2,6 +2,7 @@
 
 use apus_schema::Body;
 use bytes::Bytes;
+use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 /// The head of a request, as it arrived.
@@ -19,7 +20,7 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     /// A header's text; nothing if it is absent or not visible ASCII.
-    pub fn header(&self, name: &str) -> Option<&'a str> {
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&'a str> {
         self.headers.get(name)?.to_str().ok()
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use apus_schema::{Fields, Kind, Location, Member, Protocol, Schema, Value};
+use apus_schema::{Fields, Kind, Location, Member, Protocol, Schema, ServiceError, Value};
 use apus_wire::{Payload, RequestHead, Route, decode, encode};
 use common::{KITCHEN, STRING, service, structure};
 use http::{HeaderMap, HeaderValue, Method};
@@ -38,13 +38,22 @@ static QUEUE: Schema = structure(
 );
 
 fn read(shape: &'static Schema, path: &str, query: Option<&str>, form: &str) -> Fields {
+    tried(shape, path, query, form).expect("it can be read")
+}
+
+fn tried(
+    shape: &'static Schema,
+    path: &str,
+    query: Option<&str>,
+    form: &str,
+) -> Result<Fields, ServiceError> {
     let operation = service("sqs", Protocol::Query, &[("Do", "POST", "/", shape)]).operations[0];
     let route =
         Route { service: operation.service, operation, protocol: Protocol::Query, labels: Vec::new() };
     let mut headers = HeaderMap::new();
     headers.insert("host", HeaderValue::from_static("sqs.localhost:4566"));
     let head = RequestHead { method: &Method::POST, path, query, headers: &headers };
-    decode(&route, &head, Payload::Bytes(form.to_owned().into())).expect("it can be read")
+    decode(&route, &head, Payload::Bytes(form.to_owned().into()))
 }
 
 fn named<'a>(fields: &'a Fields, shape: &Schema, name: &str) -> Option<&'a Value> {
@@ -94,6 +103,96 @@ fn lists_are_read_under_old_and_new_names_flat_or_not() {
     }
     for form in ["strings.member.1=a", "strings.1=a"] {
         assert_eq!(named(&read(&KITCHEN, "/", None, form), &KITCHEN, "strings"), Some(&strings(&["a"])));
+    }
+}
+
+#[test]
+fn one_part_needs_no_number_where_there_is_no_container() {
+    let fields = read(&QUEUE, "/", None, "Attribute.Name=k&Attribute.Value=v&AttributeName=a");
+    assert_eq!(named(&fields, &QUEUE, "Attributes"), Some(&Value::Map(vec![("k".into(), "v".into())])));
+    assert_eq!(named(&fields, &QUEUE, "AttributeNames"), Some(&strings(&["a"])));
+    let numbered = read(&KITCHEN, "/", None, "flat.1.text=x&flat.1.renamed=true");
+    assert!(named(&numbered, &KITCHEN, "flat").is_some());
+    assert_eq!(read(&KITCHEN, "/", None, "flat.text=x&flat.renamed=true"), numbered);
+}
+
+#[test]
+fn what_names_a_member_in_another_shape_is_refused() {
+    for (shape, form, begins) in [
+        // A text has no parts, and a part no others.
+        (&KITCHEN, "string.more=x", "Start of list found where not expected: string has no parts."),
+        (&KITCHEN, "string=x&string.1=y", "Start of list found where not expected: string has no parts."),
+        (&KITCHEN, "integer.1=1", "Start of list found where not expected: integer has no parts."),
+        (&KITCHEN, "strings.member.1.x=a", "Start of list found where not expected: strings has no parts."),
+        (
+            &QUEUE,
+            "AttributeName.member.1=a",
+            "Start of list found where not expected: AttributeName has no parts.",
+        ),
+        // A list and a map have parts, with numbers.
+        (&KITCHEN, "strings=x", "End of list found where not expected: the parts of strings have numbers."),
+        (
+            &KITCHEN,
+            "strings.member=x",
+            "End of list found where not expected: the parts of strings have numbers.",
+        ),
+        (
+            &KITCHEN,
+            "strings.x=a",
+            "Start of list found where not expected: the parts of strings have numbers, and \"x\" is none.",
+        ),
+        (&KITCHEN, "strings.1=a&strings.x=b", "Start of list found where not expected: the parts of strings"),
+        (
+            &KITCHEN,
+            "strings.1=a&strings.99999999999=b",
+            "Start of list found where not expected: the parts of strings",
+        ),
+        (
+            &KITCHEN,
+            "strings.1=a&strings.member.1=b",
+            "End of list found where not expected: strings is written in two ways.",
+        ),
+        (
+            &KITCHEN,
+            "strings=a&strings.member.1=b",
+            "End of list found where not expected: strings is written in two ways.",
+        ),
+        (&KITCHEN, "strings.0=a", "0 is not a valid index: the parts of strings are counted from 1."),
+        (&KITCHEN, "flat.member.1.text=x", "Start of list found where not expected: the parts of flat"),
+        (
+            &QUEUE,
+            "AttributeName=a&AttributeName.2=b",
+            "Start of list found where not expected: the parts of AttributeName",
+        ),
+        (
+            &QUEUE,
+            "AttributeName.1=a&AttributeNames.2=b",
+            "The parameters AttributeNames and AttributeName are the same.",
+        ),
+        (&QUEUE, "Attribute=x", "An entry of Attribute lacks its Name."),
+        (&QUEUE, "Attribute.Name=k", "An entry of Attribute lacks its Value."),
+        (
+            &QUEUE,
+            "Attribute.1.Name=k&Attribute.Value=v",
+            "Start of list found where not expected: the parts of Attribute",
+        ),
+        (
+            &QUEUE,
+            "Attribute.1.Name=k&Attribute.1.Value.x=v",
+            "Start of list found where not expected: Value has no parts.",
+        ),
+        (&KITCHEN, "map=x", "End of list found where not expected: the parts of map have numbers."),
+        (
+            &KITCHEN,
+            "map.entry.key=k&map.entry.value.text=x",
+            "Start of list found where not expected: the parts of map",
+        ),
+        // A structure has members.
+        (&KITCHEN, "nested=x", "Unexpected complex element termination: nested has members."),
+        (&KITCHEN, "nested.within=x", "Unexpected complex element termination: within has members."),
+    ] {
+        let error = tried(shape, "/", None, form).expect_err(form);
+        assert!(error.message().starts_with(begins), "{form}: {}", error.message());
     }
 }
 

@@ -5,10 +5,15 @@ use apus_schema::ServiceError;
 
 use crate::errors;
 
-/// Invocations of all functions of an account in a region at once.
+/// Invocations of all functions of an account in a region at once, unless told otherwise.
 pub(crate) const ACCOUNT_MAX: u32 = 1_000;
 /// What must stay for functions that reserve nothing.
 pub(crate) const UNRESERVED_MIN: u32 = 100;
+
+/// What is left for functions that have nothing for themselves, where `sum` is what the others have.
+pub(crate) fn unreserved(account_max: u32, sum: i64) -> u32 {
+    u32::try_from((i64::from(account_max) - sum).max(0)).unwrap_or(u32::MAX)
+}
 
 /// By how much the account's sum changes when a reservation changes, if it may. `sum` is the sum before, with `before`
 /// in it; `provisioned` is the function's own provisioned concurrency, which counts where nothing is reserved.
@@ -17,6 +22,7 @@ pub(crate) fn reserve(
     before: Option<u32>,
     provisioned: u32,
     wanted: u32,
+    account_max: u32,
 ) -> Result<i64, ServiceError> {
     if wanted < provisioned {
         return Err(errors::invalid_parameter(format!(
@@ -26,7 +32,7 @@ pub(crate) fn reserve(
     }
     let before = before.or(Some(provisioned));
     let more = i64::from(wanted) - i64::from(before.unwrap_or(0));
-    let room = i64::from(ACCOUNT_MAX - UNRESERVED_MIN);
+    let room = i64::from(account_max.saturating_sub(UNRESERVED_MIN));
     // Whoever asks for less than before is never refused.
     if more > 0 && sum + more > room {
         return Err(errors::invalid_parameter(format!(
@@ -45,6 +51,7 @@ pub(crate) fn provision(
     others: u32,
     before: u32,
     wanted: u32,
+    account_max: u32,
 ) -> Result<i64, ServiceError> {
     if let Some(reserved) = reserved {
         if others.saturating_add(wanted) > reserved {
@@ -56,7 +63,7 @@ pub(crate) fn provision(
         return Ok(0);
     }
     let more = i64::from(wanted) - i64::from(before);
-    let unreserved = i64::from(ACCOUNT_MAX) - (sum - i64::from(before));
+    let unreserved = i64::from(account_max) - (sum - i64::from(before));
     if more > 0 && i64::from(wanted) > unreserved {
         return Err(errors::invalid_parameter(format!(
             "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{unreserved}]."
@@ -90,16 +97,29 @@ mod tests {
             // A bound that was wider once.
             (950, Some(300), 100, Some(-200)),
         ] {
-            assert_eq!(reserve(sum, before, 0, wanted).ok(), more, "{wanted} after {before:?} of {sum}");
+            assert_eq!(
+                reserve(sum, before, 0, wanted, ACCOUNT_MAX).ok(),
+                more,
+                "{wanted} after {before:?} of {sum}"
+            );
         }
     }
 
     #[test]
+    fn where_the_quota_is_small_nothing_can_be_reserved() {
+        assert_eq!(reserve(0, None, 0, 0, 10).ok(), Some(0));
+        assert!(reserve(0, None, 0, 1, 10).is_err());
+        assert!(provision(0, None, 0, 0, 1, 10).is_err());
+        assert_eq!(unreserved(1_000, 900), 100);
+        assert_eq!(unreserved(100, 900), 0);
+    }
+
+    #[test]
     fn a_reservation_holds_what_is_provisioned() {
-        assert_eq!(reserve(5, None, 5, 5).ok(), Some(0));
-        assert_eq!(reserve(5, None, 5, 7).ok(), Some(2));
-        assert_eq!(reserve(900, None, 900, 900).ok(), Some(0));
-        let refused = reserve(7, Some(7), 5, 4).expect_err("too little");
+        assert_eq!(reserve(5, None, 5, 5, ACCOUNT_MAX).ok(), Some(0));
+        assert_eq!(reserve(5, None, 5, 7, ACCOUNT_MAX).ok(), Some(2));
+        assert_eq!(reserve(900, None, 900, 900, ACCOUNT_MAX).ok(), Some(0));
+        let refused = reserve(7, Some(7), 5, 4, ACCOUNT_MAX).expect_err("too little");
         assert_eq!(
             refused.message(),
             " ReservedConcurrentExecutions  4 should not be lower than function's total provisioned concurrency [5]."
@@ -123,7 +143,7 @@ mod tests {
             (10, Some(10), 4, 6, 7, Err("reservedConcurrentExecution for function")),
             (10, Some(10), 1, 0, u32::MAX, Err("reservedConcurrentExecution for function")),
         ] {
-            let found = provision(sum, reserved, others, before, wanted);
+            let found = provision(sum, reserved, others, before, wanted, ACCOUNT_MAX);
             match (found, more) {
                 (Ok(found), Ok(more)) => assert_eq!(found, more, "{wanted} of {sum}"),
                 (Err(error), Err(end)) => assert!(error.message().ends_with(end), "{}", error.message()),

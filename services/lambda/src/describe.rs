@@ -2,15 +2,18 @@
 
 use apus_model_lambda::{
     Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
-    LastUpdateStatus, Layer, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
-    SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+    LastUpdateStatus, LastUpdateStatusReasonCode, Layer, PackageType, Runtime, SnapStartApplyOn,
+    SnapStartOptimizationStatus, SnapStartResponse, State, StateReasonCode, TracingConfigResponse,
+    TracingMode,
 };
 use apus_store::StoreError;
 use apus_time::Timestamp;
 
 use crate::function_name::FunctionReference;
+use crate::logging;
 use crate::store::FunctionRecord;
 use crate::store::layer::LayerContent;
+use crate::store::stage::Stage;
 
 /// How much an answer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,20 @@ pub(crate) fn configuration(
     detail: Detail,
 ) -> Result<FunctionConfiguration, StoreError> {
     let full = detail == Detail::Full;
+    let state = match &record.state {
+        None => State::Active,
+        Some(Stage::Pending) => State::Pending,
+        Some(Stage::Failed { .. }) => State::Failed,
+    };
+    let (state_reason, state_code) = reasons(record.state.as_ref().filter(|_| full));
+    // Of what was never ready, no update is told.
+    let update = match &record.update {
+        None => LastUpdateStatus::Successful,
+        Some(Stage::Pending) => LastUpdateStatus::InProgress,
+        Some(Stage::Failed { .. }) => LastUpdateStatus::Failed,
+    };
+    let last_update_status = (full && record.state.is_none()).then_some(update);
+    let (update_reason, update_code) = reasons(record.update.as_ref().filter(|_| full));
     Ok(FunctionConfiguration {
         function_name: Some(function.id.name.clone()),
         function_arn: Some(function.arn().to_string()),
@@ -53,8 +70,13 @@ pub(crate) fn configuration(
             .map(|target| DeadLetterConfig { target_arn: Some(target) }),
         layers: record.layers.as_ref().map(|layers| layers.iter().map(described_layer).collect()),
         revision_id: Some(record.revision.clone()),
-        state: full.then_some(State::Active),
-        last_update_status: full.then_some(LastUpdateStatus::Successful),
+        state: full.then_some(state),
+        state_reason,
+        state_reason_code: state_code.map(|code| StateReasonCode::from(code.as_str())),
+        last_update_status,
+        last_update_status_reason: update_reason,
+        last_update_status_reason_code: update_code
+            .map(|code| LastUpdateStatusReasonCode::from(code.as_str())),
         package_type: Some(PackageType::Zip),
         architectures: Some(vec![Architecture::from(record.architecture.as_str())]),
         ephemeral_storage: Some(EphemeralStorage { size: record.tmp_mb as i32 }),
@@ -62,13 +84,20 @@ pub(crate) fn configuration(
             apply_on: Some(SnapStartApplyOn::None),
             optimization_status: Some(SnapStartOptimizationStatus::Off),
         }),
-        logging_config: Some(LoggingConfig {
-            log_format: Some(LogFormat::Text),
-            log_group: Some(record.log_group.clone()),
-            ..LoggingConfig::default()
-        }),
+        logging_config: Some(logging::described(record)),
         ..FunctionConfiguration::default()
     })
+}
+
+/// The reason of a stage and its code: AWS has the same ones for what is made and what is updated.
+fn reasons(stage: Option<&Stage>) -> (Option<String>, Option<String>) {
+    match stage {
+        None => (None, None),
+        Some(Stage::Pending) => {
+            (Some("The function is being created.".to_owned()), Some("Creating".to_owned()))
+        }
+        Some(Stage::Failed { code, reason }) => (Some(reason.clone()), Some(code.clone())),
+    }
 }
 
 fn described_layer(layer: &LayerContent) -> Layer {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink};
+use apus_compute::{Credentials, Egress, EnvironmentPorts, FunctionSpec, InsideListeners, LineSink, Share};
 use apus_env::Env;
 
-use crate::Lambda;
 use crate::code::cache::UnpackedCode;
 use crate::function_name::FunctionId;
 use crate::ports::{EndpointServer, LogSink, LogSource};
 use crate::role_sessions::RoleSession;
 use crate::store::find::Found;
+use crate::{Lambda, concurrency, logging};
 
 /// Where AWS's tools look for the platform; a function may set it otherwise.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
@@ -25,7 +25,8 @@ pub(crate) fn spec(
     code: Arc<UnpackedCode>,
     layers: Vec<Arc<UnpackedCode>>,
 ) -> FunctionSpec {
-    let Found { version, record, reserved_concurrency, .. } = found;
+    let Found { version, reserved_concurrency, .. } = found;
+    let record = found.content();
     let own = record.variables.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
     let mut variables: Vec<_> = own.collect();
     if !variables.iter().any(|(name, _)| name == ENDPOINT_VARIABLE) {
@@ -42,12 +43,18 @@ pub(crate) fn spec(
         memory_mb: record.memory_mb,
         timeout: Duration::from_secs(record.timeout_secs.into()),
         concurrency_max: *reserved_concurrency,
+        // What is reserved for it is its own.
+        share: reserved_concurrency.is_none().then(|| Share {
+            name: format!("{}/{}", id.account, id.region).into(),
+            max: concurrency::unreserved(lambda.concurrency_max, found.reserved_total),
+        }),
         tmp_mb: record.tmp_mb,
         variables,
         code_dir: code.directory.clone(),
         layer_dirs: layers.iter().map(|layer| layer.directory.clone()).collect(),
         egress: Egress::AsConfigured,
         log_group: record.log_group.clone(),
+        log_format: logging::format(record),
         ports: Arc::new(Ports {
             env: lambda.env.clone(),
             id: id.clone(),
@@ -85,7 +92,10 @@ impl EnvironmentPorts for Ports {
         let now = self.env.now().to_iso8601();
         let day = now.split('T').next().unwrap_or_default().replace('-', "/");
         let random = self.env.uuid_v4().replace('-', "");
-        format!("{day}/[{}]{random}", self.version)
+        // A group of its own choice may be that of many functions.
+        let own = self.log_group == logging::default_group(&self.id.name);
+        let function = if own { "" } else { &*self.id.name };
+        format!("{day}/{function}[{}]{random}", self.version)
     }
 
     fn log(&self, log_stream: &str) -> Arc<dyn LineSink> {

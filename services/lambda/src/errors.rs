@@ -11,6 +11,7 @@ use crate::code::unpack::UnpackError;
 use crate::function_name::{FunctionId, FunctionReference, LATEST, NAME_LENGTH_MAX, NameError};
 use crate::layer_name::LayerId;
 use crate::limits::{EVENT_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::store::stage::Stage;
 use crate::variables::VariablesError;
 
 static EMPTY: Schema = Schema::new(
@@ -53,6 +54,13 @@ pub(crate) fn above_bound(
 /// What Lambda has and Apus has not: refused by name.
 pub(crate) fn not_supported(what: &str) -> ServiceError {
     ServiceError::common(Common::NotSupported, format!("Apus does not support {what} of Lambda yet."))
+}
+
+pub(crate) fn log_level_without_json() -> ServiceError {
+    invalid_parameter(
+        "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the \
+         LogFormat to \"JSON\" and try again.",
+    )
 }
 
 pub(crate) fn function_not_found(function: &FunctionReference) -> ServiceError {
@@ -306,6 +314,31 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
         .because(cause)
 }
 
+/// A function that its own doing has led to too often.
+pub(crate) fn recursive() -> ServiceError {
+    user(errors::recursive_invocation_exception(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and \
+         stopped your function's invocation.",
+    ))
+}
+
+/// Whether an invocation did not happen for that.
+pub(crate) fn is_recursive(error: &ServiceError) -> bool {
+    error.is(&errors::RECURSIVE_INVOCATION_EXCEPTION)
+}
+
+/// A function that cannot be invoked or changed, being in that state.
+pub(crate) fn not_active(stage: &Stage) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The operation cannot be performed at this time. The function is currently in the following state: {stage}"
+    )))
+}
+
+/// Whether an invocation that did not happen may happen soon: no fault of the function's.
+pub(crate) fn passes(error: &ServiceError) -> bool {
+    error.is_retryable() || error.is(&errors::RESOURCE_CONFLICT_EXCEPTION)
+}
+
 /// Whether an invocation did not happen because too many were under way.
 pub(crate) fn is_throttled(error: &ServiceError) -> bool {
     error.is(&errors::TOO_MANY_REQUESTS_EXCEPTION)
@@ -313,11 +346,35 @@ pub(crate) fn is_throttled(error: &ServiceError) -> bool {
 
 /// What an event is told whose function may never run.
 pub(crate) fn nothing_reserved() -> ServiceError {
-    throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+    throttled(ThrottledBy::Reserved)
 }
 
-fn throttled(reason: &str) -> ServiceError {
-    user(errors::too_many_requests_exception("Rate Exceeded.")).with("Reason", reason)
+/// Why too many requests are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThrottledBy {
+    /// As many invocations of a function with a reservation are under way as that is.
+    Reserved,
+    /// As many of all functions without one as are left for them, or as the platform has environments.
+    Concurrency,
+    /// A function with a reservation was invoked too often within a second.
+    ReservedRate,
+    /// A function without one was.
+    FunctionRate,
+    /// The account's functions were.
+    CallerRate,
+}
+
+/// Throttling, in the words of the model; a second later it may be over.
+pub(crate) fn throttled(by: ThrottledBy) -> ServiceError {
+    let reason = match by {
+        ThrottledBy::Reserved => "ReservedFunctionConcurrentInvocationLimitExceeded",
+        ThrottledBy::Concurrency => "ConcurrentInvocationLimitExceeded",
+        ThrottledBy::ReservedRate => "ReservedFunctionInvocationRateLimitExceeded",
+        ThrottledBy::FunctionRate => "FunctionInvocationRateLimitExceeded",
+        ThrottledBy::CallerRate => "CallerRateLimitExceeded",
+    };
+    let error = user(errors::too_many_requests_exception("Rate Exceeded."));
+    error.with("Reason", reason).with("retryAfterSeconds", "1")
 }
 
 /// The status under which an invocation's error is answered.
@@ -335,11 +392,13 @@ pub(crate) fn status(error: &ServiceError) -> u16 {
 pub(crate) fn invoke_error(error: InvokeError) -> ServiceError {
     match error {
         InvokeError::Throttled(why) => {
-            let reason = match why {
-                Throttled::Function(_) => "ReservedFunctionConcurrentInvocationLimitExceeded",
-                Throttled::Waiting(_) => "ConcurrentInvocationLimitExceeded",
+            let by = match why {
+                Throttled::Function(_) => ThrottledBy::Reserved,
+                Throttled::Share(_) | Throttled::Scaling(_) | Throttled::Waiting(_) => {
+                    ThrottledBy::Concurrency
+                }
             };
-            throttled(reason).because(error)
+            throttled(by).because(error)
         }
         InvokeError::TooLarge(_) => payload_too_large(),
         InvokeError::Unsupported(why) => errors::invalid_runtime_exception(why).with("Type", "User"),

@@ -142,11 +142,13 @@ pub(crate) fn describe(
     id: &LayerId,
     number: u64,
     record: &LayerRecord,
+    location: Option<String>,
 ) -> Result<GetLayerVersionResponse, StoreError> {
     let hash: CodeHash = record.content.hash()?;
     let item = describe_item(number, record);
     Ok(GetLayerVersionResponse {
         content: Some(LayerVersionContentOutput {
+            location,
             code_sha256: Some(hash.to_base64()),
             code_size: Some(record.content.bytes as i64),
             ..LayerVersionContentOutput::default()

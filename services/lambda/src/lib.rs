@@ -11,6 +11,7 @@ mod code_source;
 mod concurrency;
 mod describe;
 mod destinations;
+mod downloads;
 mod environment;
 mod environments;
 mod errors;
@@ -20,13 +21,16 @@ mod function_name;
 mod layer;
 mod layer_name;
 mod limits;
+mod lineage;
+mod logging;
 mod mapping;
 mod marker;
 mod operations;
 mod permission;
 mod ports;
-mod prepare;
 mod provisioned;
+mod rates;
+mod readiness;
 mod resolve;
 mod revision;
 mod role_sessions;
@@ -53,12 +57,15 @@ pub use crate::ports::{EndpointServer, LogSink, LogSource};
 
 use crate::asynchronous::gate::Gate;
 use crate::code::cache::CodeCache;
+use crate::downloads::{Downloads, Packages};
 use crate::environments::Environments;
 use crate::executions::front::Executions;
 use crate::executions::journal::Journal;
 use crate::mapping::keeper::{Mappings, keep_mappings};
 use crate::operations as op;
 use crate::provisioned::keeper::{Provisions, keep_provisioned};
+use crate::rates::Rates;
+use crate::readiness::{Readiness, keep_ready};
 use crate::role_sessions::RoleSessions;
 use crate::store::version::Publication;
 
@@ -72,9 +79,14 @@ pub struct LambdaConfig {
     pub code_bytes_max: u64,
     /// `AWS_ENDPOINT_URL` inside sandboxes: the URL of the listener that [`EndpointServer`] is given.
     pub endpoint_url: String,
+    /// Invocations of all functions of an account in a region at once: its quota `Concurrent executions`.
+    pub concurrency_max: u32,
 }
 
 impl LambdaConfig {
+    /// The quota of concurrent executions unless told otherwise: 1,000, as on AWS.
+    pub const CONCURRENCY_MAX: u32 = concurrency::ACCOUNT_MAX;
+
     /// How much unpacked code is kept unless told otherwise: 2 GiB.
     pub const CODE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -84,6 +96,7 @@ impl LambdaConfig {
             code_dir: code_dir.into(),
             code_bytes_max: Self::CODE_BYTES_MAX,
             endpoint_url: endpoint_url.into(),
+            concurrency_max: Self::CONCURRENCY_MAX,
         }
     }
 }
@@ -100,9 +113,13 @@ pub(crate) struct Lambda {
     journal: Arc<Journal>,
     mappings: Mappings,
     provisions: Provisions,
+    readiness: Readiness,
     endpoints: Arc<dyn EndpointServer>,
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
+    concurrency_max: u32,
+    rates: Rates,
+    downloads: Arc<Downloads>,
 }
 
 /// What the service stands on.
@@ -128,8 +145,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Arc::<Journal>::default());
-    let endpoint_url = config.endpoint_url;
+    let (endpoint_url, concurrency_max) = (config.endpoint_url, config.concurrency_max);
     let executions = Executions { store: store.clone() };
+    let downloads = Arc::new(Downloads::new(&env));
+    let packages = Packages { env: env.clone(), store: store.clone(), downloads: Arc::clone(&downloads) };
     let environments = Environments { compute: compute.clone() };
     let (mappings, provisions) = (Mappings::default(), Provisions::default());
     let lambda = Lambda {
@@ -143,9 +162,13 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         journal,
         mappings,
         provisions,
+        readiness: Readiness::default(),
         endpoints,
         logs,
         endpoint_url,
+        concurrency_max,
+        rates: Rates::default(),
+        downloads,
     };
     Ok(Service::of(&SERVICE, lambda)
         .operation(
@@ -297,6 +320,8 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .step(destinations::letter::STEP, destinations::deliver::deliver)
         .front(executions)
         .front(environments)
+        .front(packages)
+        .worker("readiness", keep_ready)
         .worker("executions", executions::journal::write)
         .worker("event source mappings", keep_mappings)
         .worker("provisioned concurrency", keep_provisioned)

@@ -15,7 +15,7 @@ use crate::executions::observed::Begun;
 use crate::function_name::FunctionReference;
 use crate::store::find::{Found, find};
 use crate::unpacked::LoadError;
-use crate::{Lambda, environment};
+use crate::{Lambda, environment, lineage, readiness};
 
 /// Changes of a version that one invocation runs into.
 const CHANGES_MAX: usize = 8;
@@ -77,6 +77,7 @@ impl Lambda {
         function: &FunctionReference,
         by: String,
         payload: Bytes,
+        trace: Option<String>,
     ) -> Result<Ran, ServiceError> {
         let chance = chance(self.env.random_u64());
         let asked = function.clone();
@@ -87,6 +88,7 @@ impl Lambda {
             request_id: context.request_id.clone(),
             invoked_arn: Some(function.arn().to_string()),
             payload,
+            trace_id: trace,
             ..InvokeRequest::default()
         };
         self.run(context, Run { function, found, chance, trigger: Trigger::Service(by), request }).await
@@ -111,10 +113,16 @@ impl Lambda {
     /// The same for who keeps the record himself. A version that was changed while its code was looked for is looked
     /// up again: no change loses a call.
     pub(crate) async fn run_unnoted(&self, context: &Context, run: Run<'_>) -> Result<Ran, ServiceError> {
-        let Run { function, mut found, chance, request, .. } = run;
+        let Run { function, mut found, chance, mut request, .. } = run;
         let id = &function.id;
+        if !found.may_recurse && lineage::is_recursive(request.trace_id.as_deref(), id) {
+            warn!(function = %id.name, trace = request.trace_id, "a function that leads to itself was stopped");
+            return Err(errors::recursive());
+        }
+        request.trace_id = Some(lineage::next(&self.env, request.trace_id.as_deref(), id));
         for _ in 0..CHANGES_MAX {
-            let Found { version, record, .. } = &found;
+            readiness::check_invocable(&found)?;
+            let (version, record) = (&found.version, found.content());
             let retire = |key: &FunctionKey| self.compute.retire(key);
             match self.unpacked_or_gone(function, record).await {
                 Ok((code, layers)) => {
@@ -145,7 +153,7 @@ impl Run<'_> {
         Begun {
             request_id: self.request.request_id.clone(),
             version: self.found.version.clone(),
-            memory_mb: self.found.record.memory_mb,
+            memory_mb: self.found.content().memory_mb,
             trigger: self.trigger.clone(),
             attempt,
             event: self.request.payload.clone(),

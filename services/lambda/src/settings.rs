@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use apus_model_lambda::{
-    Architecture, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, LogFormat,
-    LoggingConfig, PackageType, Runtime, SnapStartApplyOn, TracingMode, UpdateFunctionConfigurationRequest,
+    Architecture, CreateFunctionRequest, DeadLetterConfig, Environment, EphemeralStorage, PackageType,
+    Runtime, SnapStartApplyOn, TracingMode, UpdateFunctionConfigurationRequest,
 };
 use apus_schema::ServiceError;
 
 use crate::limits::{
     MEMORY_MB_DEFAULT, MEMORY_MB_MAX, TIMEOUT_SECS_DEFAULT, TIMEOUT_SECS_MAX, TMP_MB_DEFAULT, TMP_MB_MAX,
 };
+use crate::logging::Logging;
 use crate::store::FunctionRecord;
-use crate::{errors, tags, variables};
+use crate::{errors, logging, tags, variables};
 
 /// The runtimes that are supported: what their names begin with.
 const RUNTIME_PREFIXES: [&str; 5] = ["go1.x", "java", "nodejs", "provided", "python3."];
@@ -28,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) tmp_mb: u32,
     pub(crate) variables: Option<BTreeMap<String, String>>,
     pub(crate) architecture: String,
-    pub(crate) log_group: String,
+    pub(crate) logging: Logging,
     pub(crate) tags: BTreeMap<String, String>,
     /// An ARN.
     pub(crate) dead_letters: Option<String>,
@@ -60,7 +61,7 @@ impl Settings {
             tmp_mb: bounded(tmp, TMP_MB_DEFAULT, TMP_MB_MAX, "ephemeralStorage.size")?,
             variables: variables.filter(|variables| !variables.is_empty()),
             architecture: host_architecture().to_owned(),
-            log_group: log_group(request.logging_config.as_ref(), name)?,
+            logging: Logging::of(request.logging_config.as_ref(), name)?,
             tags,
             dead_letters: dead_letters(request.dead_letter_config.as_ref()),
         })
@@ -86,7 +87,7 @@ impl Settings {
     /// Sets them.
     pub(crate) fn put_into(self, record: &mut FunctionRecord) {
         let Self { runtime, handler, description, timeout_secs, memory_mb, tmp_mb, .. } = self;
-        let Self { variables, architecture, log_group, tags, dead_letters, .. } = self;
+        let Self { variables, architecture, logging, tags, dead_letters, .. } = self;
         *record = FunctionRecord {
             runtime,
             handler,
@@ -96,7 +97,8 @@ impl Settings {
             tmp_mb,
             variables,
             architecture,
-            log_group,
+            log_group: logging.group,
+            json_log: logging.json,
             tags,
             dead_letters,
             ..record.clone()
@@ -108,7 +110,6 @@ impl Settings {
 fn as_created(input: UpdateFunctionConfigurationRequest, before: &FunctionRecord) -> CreateFunctionRequest {
     let variables = || before.variables.clone().map(|variables| Environment { variables: Some(variables) });
     let tmp = || EphemeralStorage { size: before.tmp_mb as i32 };
-    let logging = || LoggingConfig { log_group: Some(before.log_group.clone()), ..LoggingConfig::default() };
     let dead_letters = || DeadLetterConfig { target_arn: before.dead_letters.clone() };
     CreateFunctionRequest {
         runtime: Some(input.runtime.unwrap_or_else(|| Runtime::from(before.runtime.as_str()))),
@@ -118,7 +119,7 @@ fn as_created(input: UpdateFunctionConfigurationRequest, before: &FunctionRecord
         memory_size: Some(input.memory_size.unwrap_or(before.memory_mb as i32)),
         ephemeral_storage: Some(input.ephemeral_storage.unwrap_or_else(tmp)),
         environment: input.environment.or_else(variables),
-        logging_config: Some(input.logging_config.unwrap_or_else(logging)),
+        logging_config: Some(logging::as_asked(input.logging_config, before)),
         tags: Some(before.tags.clone()),
         vpc_config: input.vpc_config,
         dead_letter_config: Some(input.dead_letter_config.unwrap_or_else(dead_letters)),
@@ -152,18 +153,6 @@ fn bounded(value: Option<i32>, default: i32, max: i32, member: &str) -> Result<u
 /// The dead-letter queue or topic that a request names; an empty name is none.
 pub(crate) fn dead_letters(config: Option<&DeadLetterConfig>) -> Option<String> {
     config.and_then(|config| config.target_arn.clone()).filter(|target| !target.is_empty())
-}
-
-fn log_group(config: Option<&LoggingConfig>, name: &str) -> Result<String, ServiceError> {
-    let default = || format!("/aws/lambda/{name}");
-    let Some(config) = config else { return Ok(default()) };
-    if config.log_format.as_ref().is_some_and(|format| *format != LogFormat::Text) {
-        return Err(errors::not_supported("LoggingConfig.LogFormat JSON"));
-    }
-    if config.application_log_level.is_some() || config.system_log_level.is_some() {
-        return Err(errors::not_supported("log levels in LoggingConfig"));
-    }
-    Ok(config.log_group.clone().unwrap_or_else(default))
 }
 
 /// Functions run on this host as it is.

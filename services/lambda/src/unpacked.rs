@@ -69,6 +69,20 @@ impl Lambda {
         })
     }
 
+    /// The size of a version's code, unpacked, its layers not counted.
+    pub(crate) async fn unpacked_bytes(
+        &self,
+        function: &FunctionReference,
+        record: &FunctionRecord,
+    ) -> Result<u64, ServiceError> {
+        let code = record.code_hash().map_err(Failure::from)?;
+        match self.load(record.blob(), code, || function.arn().to_string()).await {
+            Ok(code) => Ok(code.bytes),
+            Err(LoadError::Gone) => Err(errors::update_in_progress(function)),
+            Err(LoadError::Refused(error)) => Err(error),
+        }
+    }
+
     async fn load(
         &self,
         blob: BlobId,

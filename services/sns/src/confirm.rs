@@ -106,7 +106,7 @@ async fn ask(
                 queue_url: endpoint,
                 ..SendMessageRequest::default()
             };
-            send_to_queue(attempt, question.topic, input).await
+            send_to_queue(attempt, (question.topic, None), input).await
         }
         Protocol::Email => keep(sns, letter(question.letter())).await,
         Protocol::EmailJson => keep(sns, letter(question.document(&signed))).await,

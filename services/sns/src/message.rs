@@ -72,6 +72,9 @@ pub(crate) struct Message {
     pub(crate) group: Option<String>,
     #[n(5)]
     pub(crate) deduplication_id: Option<String>,
+    /// The trace of the request that it came in: deliveries go on with it.
+    #[n(6)]
+    pub(crate) trace: Option<String>,
 }
 
 impl Message {
@@ -107,7 +110,7 @@ impl Message {
             .into_iter()
             .map(|(name, value)| Ok((name.clone(), attribute(name, value)?)))
             .collect::<Result<BTreeMap<_, _>, MessageError>>()?;
-        let message = Self { text, subject, is_structured, attributes, group, deduplication_id };
+        let message = Self { text, subject, is_structured, attributes, group, deduplication_id, trace: None };
         if message.bytes() > BYTES_MAX {
             return Err(invalid("Message too long"));
         }

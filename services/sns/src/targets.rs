@@ -101,6 +101,11 @@ impl Delivery {
         }
     }
 
+    /// The trace of the request that published it.
+    fn trace(&self) -> Option<&str> {
+        self.message.message.trace.as_deref()
+    }
+
     fn notification<'a>(&'a self, sns: &'a Sns) -> Notification<'a> {
         Notification {
             topic: &self.topic,
@@ -161,7 +166,7 @@ impl Delivery {
         let message = &self.message;
         send_to_queue(
             attempt,
-            &self.topic,
+            (&self.topic, self.trace()),
             SendMessageRequest {
                 queue_url: queue.to_owned(),
                 message_body: body,
@@ -184,7 +189,7 @@ impl Delivery {
             payload: Some(Bytes::from(event)),
             ..InvocationRequest::default()
         };
-        call::<Invoke>(attempt, &self.topic, function, input).await.map(|_accepted| ())
+        call::<Invoke>(attempt, (&self.topic, self.trace()), function, input).await.map(|_accepted| ())
     }
 
     async fn post(&self, sns: &Sns, body: String) -> Result<(), Missed> {
@@ -246,20 +251,20 @@ impl Delivery {
     }
 }
 
-/// Sends to a queue on the topic's behalf.
+/// Sends to a queue on the topic's behalf, in that trace.
 pub(crate) async fn send_to_queue(
     attempt: &Attempt,
-    topic: &TopicId,
+    behalf: (&TopicId, Option<&str>),
     input: SendMessageRequest,
 ) -> Result<(), Missed> {
     let queue = input.queue_url.clone();
-    call::<SendMessage>(attempt, topic, &queue, input).await.map(|_sent| ())
+    call::<SendMessage>(attempt, behalf, &queue, input).await.map(|_sent| ())
 }
 
-/// Calls as SNS, on the topic's behalf: the target's own policy decides.
+/// Calls as SNS, on the topic's behalf and in that trace: the target's own policy decides.
 async fn call<O: Operation>(
     attempt: &Attempt,
-    topic: &TopicId,
+    (topic, trace): (&TopicId, Option<&str>),
     target: &str,
     input: O::Input,
 ) -> Result<O::Output, Missed> {
@@ -267,7 +272,8 @@ async fn call<O: Operation>(
     let place = arn.and_then(|arn| Some((arn.account.parse().ok()?, arn.region.parse().ok()?)));
     let (account, region) = place.unwrap_or((topic.account, topic.region.clone()));
     let caller = Caller::service(PRINCIPAL, account, region);
-    let origin = Origin { source: Some(Box::new(topic.arn())), ..Origin::default() };
+    let trace = trace.map(str::to_owned);
+    let origin = Origin { source: Some(Box::new(topic.arn())), trace, ..Origin::default() };
     let context = attempt.platform.context(caller, origin, Some(attempt.id.clone()));
     Ok(attempt.platform.call::<O>(context, input).await?)
 }

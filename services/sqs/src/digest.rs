@@ -32,9 +32,9 @@ pub(crate) fn md5_of_attributes(attributes: &BTreeMap<String, Attribute>) -> Opt
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let digits: Vec<[u8; 2]> = bytes.iter().map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    String::from_utf8(digits.into_flattened()).expect("digits are ASCII")
 }
 
 #[cfg(test)]

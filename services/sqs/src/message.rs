@@ -63,7 +63,7 @@ pub(crate) fn check(
     if body.is_empty() {
         return Err(MessageError::Empty);
     }
-    if !body.chars().all(is_permitted) {
+    if !is_text(body) {
         return Err(MessageError::InvalidCharacter);
     }
     if attributes.len() > ATTRIBUTES_MAX {
@@ -89,6 +89,14 @@ pub(crate) fn size(body: &str, attributes: &BTreeMap<String, Attribute>) -> usiz
 /// Whether a text may be a deduplication id, a group or an attempt: 1 to 128 letters, digits and signs.
 pub(crate) fn is_id(text: &str) -> bool {
     (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Whether a text is of permitted characters only. Most are printable ASCII, which is seen many bytes at a time.
+fn is_text(text: &str) -> bool {
+    text.as_bytes()
+        .chunks(32)
+        .all(|chunk| chunk.iter().fold(true, |plain, byte| plain & matches!(byte, 0x20..0x7f)))
+        || text.chars().all(is_permitted)
 }
 
 /// `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF`, as the API reference of
@@ -120,9 +128,7 @@ impl Attribute {
             ("Binary", AttributeValue::Binary(bytes)) if bytes.is_empty() => {
                 Err(MessageError::AttributeEmpty(name.into()))
             }
-            ("String", AttributeValue::String(text)) if !text.chars().all(is_permitted) => {
-                Err(MessageError::InvalidCharacter)
-            }
+            ("String", AttributeValue::String(text)) if !is_text(text) => Err(MessageError::InvalidCharacter),
             ("Number", AttributeValue::String(text)) if !is_number(text) => {
                 Err(MessageError::AttributeNumber { name: name.into(), value: text.clone() })
             }

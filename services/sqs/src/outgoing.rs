@@ -76,12 +76,14 @@ impl Outgoing {
         self.body.len() + values.sum::<usize>()
     }
 
-    /// The message as that queue keeps it, sent now by that sender under that id.
+    /// The message as that queue keeps it, sent now by that sender under that id. The trace of the request is the
+    /// message's, unless it brings one.
     pub(crate) fn for_queue(
         self,
         queue: &Attributes,
         now: Timestamp,
         sender: &str,
+        trace: Option<&str>,
         id: String,
     ) -> Result<(MessageRecord, Digests), ServiceError> {
         let is_fifo = queue.fifo.is_some();
@@ -110,7 +112,7 @@ impl Outgoing {
             sender: sender.to_owned(),
             sent_at_micros: now.as_micros(),
             visible_at_micros: (now + delay).as_micros(),
-            trace_header,
+            trace_header: trace_header.or_else(|| trace.map(str::to_owned)),
             group,
             deduplication_id,
             dead_letter_source: None,

@@ -25,7 +25,7 @@ pub(super) const SMALL_MB: u32 = 128;
 /// One whole virtual CPU.
 pub(super) const LARGE_MB: u32 = 1_769;
 /// Clients and environments of the throughput.
-const MANY: usize = 16;
+pub(super) const MANY: usize = 16;
 /// A new function is active after at most so many looks.
 const LOOKS_MAX: usize = 200;
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
@@ -341,7 +341,7 @@ impl Invoker {
         self.connection.exchange(&self.request).await?.ok()
     }
 
-    async fn invoke(&mut self) -> Result<(), String> {
+    pub(super) async fn invoke(&mut self) -> Result<(), String> {
         let body = self.answer().await?;
         if body == RESPONSE.as_bytes() {
             return Ok(());

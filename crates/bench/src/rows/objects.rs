@@ -24,14 +24,34 @@ const SLICES_MAX: usize = 4;
 pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
     let instance = Instance::start(env, &options.apus, &subdir(dir, "data")?).await?;
     let api = instance.api();
-    let request = api.request("s3", "PUT", &format!("/{BUCKET}"), &[], b"")?;
-    api.connect().await?.exchange(&request).await?.ok()?;
+    make_bucket(api).await?;
     let mut rows = Vec::new();
     for (size_is, size) in SIZES {
         rows.extend(one_size(env, options, api, dir, size_is, size).await?);
     }
     instance.stop(env).await;
     Ok(rows)
+}
+
+/// Makes the bucket that everything is put into.
+pub(super) async fn make_bucket(api: &Api) -> Result<(), String> {
+    let request = api.request("s3", "PUT", &format!("/{BUCKET}"), &[], b"")?;
+    api.connect().await?.exchange(&request).await?.ok().map(drop)
+}
+
+fn path(size: usize, number: usize) -> String {
+    format!("/{BUCKET}/{size}-{number}")
+}
+
+/// Clients that each put an object of that size again and again.
+pub(super) async fn put_clients(api: &Api, count: usize, size: usize) -> Result<Vec<ObjectClient>, String> {
+    let content = vec![b'x'; size];
+    let mut puts = Vec::new();
+    for (number, connection) in api.connections(count).await?.into_iter().enumerate() {
+        let request = api.request("s3", "PUT", &path(size, number), &[], &content)?;
+        puts.push(ObjectClient { connection, request, answer_bytes: 0 });
+    }
+    Ok(puts)
 }
 
 async fn one_size(
@@ -43,16 +63,11 @@ async fn one_size(
     size: usize,
 ) -> Result<Vec<Row>, String> {
     let content = vec![b'x'; size];
-    let path = |number: usize| format!("/{BUCKET}/{size}-{number}");
     let file = |number: usize| dir.join(format!("file-{size}-{number}"));
-    let mut puts = Vec::new();
+    let mut puts = put_clients(api, CLIENTS, size).await?;
     let mut gets = Vec::new();
     for (number, connection) in api.connections(CLIENTS).await?.into_iter().enumerate() {
-        let request = api.request("s3", "PUT", &path(number), &[], &content)?;
-        puts.push(ObjectClient { connection, request, answer_bytes: 0 });
-    }
-    for (number, connection) in api.connections(CLIENTS).await?.into_iter().enumerate() {
-        let request = api.request("s3", "GET", &path(number), &[], b"")?;
+        let request = api.request("s3", "GET", &path(size, number), &[], b"")?;
         gets.push(ObjectClient { connection, request, answer_bytes: size });
     }
     let mut writes: Vec<FileWriter> =
@@ -87,7 +102,7 @@ async fn one_size(
 }
 
 /// Sends the same request again and again, and looks at the answer's length.
-struct ObjectClient {
+pub(super) struct ObjectClient {
     connection: Connection,
     request: Vec<u8>,
     answer_bytes: usize,

@@ -158,7 +158,7 @@ pub(super) fn send_request(api: &Api, queue_url: &str) -> Result<Vec<u8>, String
 }
 
 /// So many sends to that queue at once.
-fn batch_request(api: &Api, queue_url: &str, messages: usize) -> Result<Vec<u8>, String> {
+pub(super) fn batch_request(api: &Api, queue_url: &str, messages: usize) -> Result<Vec<u8>, String> {
     let body = "x".repeat(BODY_BYTES);
     let entries: Vec<_> =
         (0..messages).map(|id| json!({ "Id": id.to_string(), "MessageBody": body })).collect();

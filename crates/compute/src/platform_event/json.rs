@@ -93,7 +93,7 @@ fn record(record: &PlatformRecord, schema: Schema) -> Option<Value> {
                 fields.put("functionName", &*start.function_name);
                 fields.put("functionVersion", &*start.function_version);
                 fields.put("instanceId", &*start.instance_id);
-                fields.put("instanceMaxMemory", start.instance_memory_mb);
+                fields.put("instanceMaxMemory", u64::from(start.instance_memory_mb) * MIB);
             }
         }
         PlatformRecord::InitRuntimeDone(done) if !is_logs => {

@@ -2,6 +2,7 @@
 //! log ([`text`]) or AWS's JSON ([`json`]), which the Telemetry and Logs APIs and logs in JSON share.
 
 mod json;
+mod level;
 mod text;
 
 use std::time::Duration;
@@ -279,7 +280,7 @@ mod tests {
             "functionName": "f",
             "functionVersion": "7",
             "instanceId": "abc",
-            "instanceMaxMemory": 128,
+            "instanceMaxMemory": 134_217_728,
         });
         let start = InitStart {
             initialization_type,

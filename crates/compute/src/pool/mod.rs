@@ -5,5 +5,6 @@ pub(crate) mod environment;
 mod failure;
 pub(crate) mod init;
 pub(crate) mod living;
+pub mod pace;
 pub mod rules;
 mod target;

@@ -10,6 +10,7 @@ use apus_time::Timestamp;
 
 pub use super::cold::ColdReason;
 use super::cold::{Departed, Departure};
+use super::pace::Pace;
 use super::target::Target;
 use crate::spec::FunctionKey;
 
@@ -34,6 +35,13 @@ pub struct PoolLimits {
 /// Environments that are started ahead of invocations at the same time, of all functions: a start takes processors
 /// from those who wait for an answer.
 const AHEAD_MAX: usize = 8;
+
+/// Environments of one function that may be started within [`SCALING_STRETCH`]: AWS's rate.
+pub const SCALING_MAX: u32 = 1_000;
+/// The stretch of time that [`SCALING_MAX`] is for.
+pub const SCALING_STRETCH: Duration = Duration::from_secs(10);
+/// Functions whose starts are counted; with one more, those go that have started nothing for a stretch.
+const SCALING_FUNCTIONS: usize = 10_000;
 
 impl PoolLimits {
     /// How many environments may be kept for functions that nobody invokes: a quarter is everybody's, and one at
@@ -69,6 +77,18 @@ pub struct Call {
     pub function: Arc<str>,
     /// How many invocations of the function may be under way at once.
     pub concurrency_max: Option<u32>,
+    /// What it shares with others, if it has no share of its own.
+    pub share: Option<Share>,
+}
+
+/// What functions share that have no concurrency of their own. What environments serve that are kept for their function
+/// does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many invocations of all of them may be under way at once.
+    pub max: u32,
 }
 
 /// Why an invocation is turned away.
@@ -76,6 +96,10 @@ pub struct Call {
 pub enum Throttled {
     /// So many invocations of its function are under way, and no more may be.
     Function(u32),
+    /// So many invocations of those that share with its function are under way, and no more may be.
+    Share(u32),
+    /// So many environments of its function were started lately, and no more may be.
+    Scaling(u32),
     /// So many invocations of all functions wait, and no more may.
     Waiting(usize),
 }
@@ -173,6 +197,13 @@ impl fmt::Display for Condition {
     }
 }
 
+/// What an invocation is counted for, for as long as it is under way.
+#[derive(Clone, Debug)]
+struct Counted {
+    function: Arc<str>,
+    share: Option<Arc<str>>,
+}
+
 #[derive(Debug)]
 struct Environment {
     key: FunctionKey,
@@ -182,8 +213,8 @@ struct Environment {
     /// Whether it is one of those that are kept: it never goes for having nothing to do.
     provisioned: bool,
     has_served: bool,
-    /// The function whose invocation it serves.
-    serves: Option<Arc<str>>,
+    /// Whose invocation it serves.
+    serves: Option<Counted>,
     /// Why it is stopped, if not for its own sake.
     departure: Departure,
 }
@@ -203,6 +234,10 @@ pub struct Pool {
     waiting: VecDeque<Call>,
     /// Invocations of each function that wait or are served.
     under_way: BTreeMap<Arc<str>, u32>,
+    /// Invocations of those that share something.
+    shared: BTreeMap<Arc<str>, u32>,
+    /// Starts of each function's environments.
+    scaling: BTreeMap<Arc<str>, Pace>,
     departed: Departed,
     /// Of how many environments are kept.
     targets: BTreeMap<FunctionKey, Target>,
@@ -218,6 +253,8 @@ impl Pool {
             environments: BTreeMap::new(),
             waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            scaling: BTreeMap::new(),
             departed: Departed::default(),
             targets: BTreeMap::new(),
             next_id: 1,
@@ -245,7 +282,7 @@ impl Pool {
         let mut actions = Vec::new();
         match event {
             Event::Invoked(call) if self.stopping => actions.push(Action::Refuse(call.invoke)),
-            Event::Invoked(call) => self.invoked(call, &mut actions),
+            Event::Invoked(call) => self.invoked(now, call, &mut actions),
             Event::Abandoned(invoke) => {
                 if let Some(at) = self.waiting.iter().position(|call| call.invoke == invoke) {
                     self.take_waiting(at);
@@ -258,9 +295,9 @@ impl Pool {
             Event::Ended(id) => {
                 self.ended(now, id);
                 self.start_ahead(now, &mut actions);
-                self.start_for_waiting(&mut actions);
+                self.start_for_waiting(now, &mut actions);
             }
-            Event::Retired(key) => self.retire(&key, &mut actions),
+            Event::Retired(key) => self.retire(now, &key, &mut actions),
             Event::Provisioned(key, wanted) => self.provisioned(now, &key, wanted, &mut actions),
             Event::MemoryShort => self.shed(&mut actions),
             Event::Tick => self.tick(now, &mut actions),
@@ -268,6 +305,7 @@ impl Pool {
                 self.stopping = true;
                 actions.extend(self.waiting.drain(..).map(|call| Action::Refuse(call.invoke)));
                 self.under_way.clear();
+                self.shared.clear();
                 self.targets.clear();
                 self.stop_where(&mut actions, Departure::Lost, |_, _| true);
             }
@@ -320,50 +358,83 @@ impl Pool {
         self.environments.len()
     }
 
-    fn invoked(&mut self, call: Call, actions: &mut Vec<Action>) {
+    fn invoked(&mut self, now: Timestamp, call: Call, actions: &mut Vec<Action>) {
         if let Some(max) = call.concurrency_max
             && self.under_way(&call.function) >= max
         {
             actions.push(Action::Throttle(call.invoke, Throttled::Function(max)));
             return;
         }
-        if let Some(id) = self.idle_of(&call.key) {
-            *self.under_way.entry(Arc::clone(&call.function)).or_default() += 1;
+        let idle = self.idle_of(&call.key);
+        let is_kept = |id: &EnvironmentId| self.environments.get(id).is_some_and(|one| one.provisioned);
+        if let Some(share) = &call.share
+            && !idle.as_ref().is_some_and(is_kept)
+            && self.shared.get(&share.name).is_some_and(|count| *count >= share.max)
+        {
+            actions.push(Action::Throttle(call.invoke, Throttled::Share(share.max)));
+        } else if let Some(id) = idle {
+            self.count(&call);
             self.assign(id, &call, actions);
+        } else if self.scaling_of(now, &call.function) >= SCALING_MAX {
+            actions.push(Action::Throttle(call.invoke, Throttled::Scaling(SCALING_MAX)));
         } else if self.waiting.len() >= self.limits.waiting_max {
             actions.push(Action::Throttle(call.invoke, Throttled::Waiting(self.waiting.len())));
         } else {
-            *self.under_way.entry(Arc::clone(&call.function)).or_default() += 1;
+            self.count(&call);
             self.waiting.push_back(call);
-            self.start_for_waiting(actions);
+            self.start_for_waiting(now, actions);
         }
+    }
+
+    /// An invocation is under way.
+    fn count(&mut self, call: &Call) {
+        *self.under_way.entry(Arc::clone(&call.function)).or_default() += 1;
+        if let Some(share) = &call.share {
+            *self.shared.entry(Arc::clone(&share.name)).or_default() += 1;
+        }
+    }
+
+    /// Starts of a function's environments in the current stretch of time.
+    fn scaling_of(&self, now: Timestamp, function: &str) -> u32 {
+        self.scaling.get(function).map_or(0, |pace| pace.count(now, SCALING_STRETCH))
+    }
+
+    fn note_start(&mut self, now: Timestamp, function: &Arc<str>) {
+        if self.scaling.len() >= SCALING_FUNCTIONS {
+            self.scaling.retain(|_, pace| pace.count(now, SCALING_STRETCH) > 0);
+        }
+        self.scaling.entry(Arc::clone(function)).or_insert_with(|| Pace::new(now)).note(now, SCALING_STRETCH);
     }
 
     fn assign(&mut self, id: EnvironmentId, call: &Call, actions: &mut Vec<Action>) {
         let Some(environment) = self.environments.get_mut(&id) else { return };
         environment.phase = Phase::Busy;
         environment.has_served = true;
-        environment.serves = Some(Arc::clone(&call.function));
+        let mut share = call.share.as_ref().map(|share| Arc::clone(&share.name));
+        let released = share.take_if(|_| environment.provisioned);
+        environment.serves = Some(Counted { function: Arc::clone(&call.function), share });
         if std::mem::take(&mut environment.frozen) {
             actions.push(Action::Thaw(id));
         }
         actions.push(Action::Assign(id, call.invoke));
+        if let Some(share) = released {
+            take_one(&mut self.shared, &share);
+        }
     }
 
     /// Takes an invocation out of the queue that will not be served.
     fn take_waiting(&mut self, at: usize) -> Option<Call> {
         let call = self.waiting.remove(at)?;
-        self.release(&call.function);
+        let share = call.share.as_ref().map(|share| Arc::clone(&share.name));
+        self.release(&Counted { function: Arc::clone(&call.function), share });
         Some(call)
     }
 
-    /// An invocation of the function is over.
-    fn release(&mut self, function: &Arc<str>) {
-        if let Some(count) = self.under_way.get_mut(function) {
-            *count -= 1;
-            if *count == 0 {
-                self.under_way.remove(function);
-            }
+    /// An invocation is over.
+    fn release(&mut self, counted: &Counted) {
+        take_one(&mut self.under_way, &counted.function);
+        if let Some(share) = &counted.share {
+            take_one(&mut self.shared, share);
         }
     }
 
@@ -372,8 +443,8 @@ impl Pool {
         if environment.phase == Phase::Busy {
             environment.phase = Phase::Finishing;
         }
-        if let Some(function) = environment.serves.take() {
-            self.release(&function);
+        if let Some(counted) = environment.serves.take() {
+            self.release(&counted);
         }
     }
 
@@ -387,7 +458,7 @@ impl Pool {
             }
         }
         self.start_ahead(now, actions);
-        self.start_for_waiting(actions);
+        self.start_for_waiting(now, actions);
     }
 
     fn ended(&mut self, now: Timestamp, id: EnvironmentId) {
@@ -395,8 +466,8 @@ impl Pool {
         let Some(environment) = self.environments.remove(&id) else { return };
         let how = if environment.retired { Departure::Retired } else { environment.departure };
         self.departed.note(&environment.key, how);
-        if let Some(function) = environment.serves {
-            self.release(&function);
+        if let Some(counted) = environment.serves {
+            self.release(&counted);
         }
     }
 
@@ -444,7 +515,7 @@ impl Pool {
             }
             if self.environments.get(&id).is_none_or(|own| own.phase == Phase::Stopping) {
                 self.start_ahead(now, actions);
-                self.start_for_waiting(actions);
+                self.start_for_waiting(now, actions);
                 return;
             }
         }
@@ -455,7 +526,7 @@ impl Pool {
         } else {
             // Others may wait for the room that this one takes.
             self.start_ahead(now, actions);
-            self.start_for_waiting(actions);
+            self.start_for_waiting(now, actions);
         }
     }
 
@@ -473,11 +544,11 @@ impl Pool {
             actions.push(Action::Fail(call.invoke, id));
         }
         self.start_ahead(now, actions);
-        self.start_for_waiting(actions);
+        self.start_for_waiting(now, actions);
     }
 
     /// Starts environments until each waiting invocation has one on its way, or there is no more room.
-    fn start_for_waiting(&mut self, actions: &mut Vec<Action>) {
+    fn start_for_waiting(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         if self.stopping {
             return;
         }
@@ -491,12 +562,12 @@ impl Pool {
         for call in &self.waiting {
             match on_their_way.get_mut(&call.key) {
                 Some(count @ 1..) => *count -= 1,
-                _ => wanted.push((call.invoke, call.key.clone())),
+                _ => wanted.push((call.invoke, call.key.clone(), Arc::clone(&call.function))),
             }
         }
         // What is ending makes room already: its `Ended` calls again.
         let mut to_come = self.environments.values().filter(|e| e.phase == Phase::Stopping).count();
-        for (invoke, key) in wanted {
+        for (invoke, key, function) in wanted {
             if self.environments.len() >= self.limits.environments_max {
                 if to_come > 0 {
                     to_come -= 1;
@@ -507,6 +578,7 @@ impl Pool {
             }
             let reason = self.cold_reason(&key);
             let id = self.starting(key, false);
+            self.note_start(now, &function);
             actions.push(Action::Start(id, invoke, reason));
         }
     }
@@ -548,7 +620,7 @@ impl Pool {
         let going: Vec<_> = going.into_iter().map(|(id, _)| *id).take(self.excess_of(key)).collect();
         self.stop_where(actions, Departure::Released, |id, _| going.contains(&id));
         self.start_ahead(now, actions);
-        self.start_for_waiting(actions);
+        self.start_for_waiting(now, actions);
     }
 
     /// Starts what is missing of the environments that are to stand, as far as there is room. A function whose last
@@ -625,7 +697,7 @@ impl Pool {
         idle.min().map(|(_, id)| id)
     }
 
-    fn retire(&mut self, key: &FunctionKey, actions: &mut Vec<Action>) {
+    fn retire(&mut self, now: Timestamp, key: &FunctionKey, actions: &mut Vec<Action>) {
         self.targets.remove(key);
         for environment in self.environments.values_mut().filter(|environment| environment.key == *key) {
             environment.retired = true;
@@ -633,7 +705,7 @@ impl Pool {
         self.stop_where(actions, Departure::Retired, |_, environment| {
             environment.retired && matches!(environment.phase, Phase::Idle(_))
         });
-        self.start_for_waiting(actions);
+        self.start_for_waiting(now, actions);
     }
 
     /// Half of those that do nothing go, those that have done so longest: enough to matter, and not all. Those that are
@@ -685,6 +757,16 @@ impl Pool {
                 }
                 actions.push(Action::Stop(*id));
             }
+        }
+    }
+}
+
+/// One less of what is counted; nothing is not kept.
+fn take_one(counts: &mut BTreeMap<Arc<str>, u32>, of: &Arc<str>) {
+    if let Some(count) = counts.get_mut(of) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(of);
         }
     }
 }

@@ -69,7 +69,6 @@ function describe(error) {
   return { errorType: typeof error, errorMessage: format(error), trace: [] };
 }
 
-// The log has more of it than the answer, and calls its trace otherwise.
 function logged(error) {
   const { trace, ...known } = describe(error);
   const own = error instanceof Fault || typeof error !== 'object' ? {} : { ...error };
@@ -86,15 +85,36 @@ function tell(where, error, using) {
   return exchange('POST', where, JSON.stringify(report), headers, using);
 }
 
-// Lines of the console bear the time, the invocation and a level, as on AWS.
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const JSON_LINES = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
+
+function textLine(level, id, values) {
+  return `${new Date().toISOString()}\t${id}\t${level}\t${format(...values).replace(/\n/g, '\r')}`;
+}
+
+// Lines of the console bear the time, the invocation and a level, as on AWS; those below the function's level are none.
 function nameLines() {
-  const levels = { debug: 'DEBUG', log: 'INFO', info: 'INFO', warn: 'WARN', error: 'ERROR', trace: 'TRACE' };
-  for (const [method, level] of Object.entries(levels)) {
-    console[method] = (...values) => {
-      const text = format(...values).replace(/\n/g, '\r');
-      process.stdout.write(`${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${text}\n`);
+  const least = LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
+  const line = JSON_LINES ? require('./json_lines.js').record : textLine;
+  const none = JSON_LINES ? undefined : 'undefined';
+  const writer = (level) => {
+    if (LEVELS.indexOf(level) < least) return () => {};
+    return (...values) => {
+      process.stdout.write(`${line(level, requestId || none, values)}\n`);
     };
+  };
+  for (const level of LEVELS) console[level.toLowerCase()] = writer(level);
+  console.log = console.info;
+}
+
+// An error that nobody handled. The text has more of it than the answer, and calls its trace otherwise.
+function logError(what, error) {
+  if (!JSON_LINES) return console.error(what, logged(error));
+  if (error instanceof Fault) {
+    const { trace: stackTrace, ...known } = describe(error);
+    return console.error({ ...known, stackTrace });
   }
+  return console.error(error instanceof Error ? error : new Error(format(error)));
 }
 
 function resolve(root, name) {
@@ -237,7 +257,8 @@ async function runStreaming(handler, event, headers, where) {
     if (!returned || typeof returned.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
     if ((await returned) !== undefined) console.warn('Streaming handlers ignore return values.');
   } catch (error) {
-    console.error('Invoke Error', JSON.stringify(describe(error)));
+    if (JSON_LINES) logError('Invoke Error', error);
+    else console.error('Invoke Error', JSON.stringify(describe(error)));
     stream.fail(describe(error));
   }
   await stream.answered;
@@ -255,7 +276,7 @@ async function handleOne(handler) {
   try {
     response = encode(await run(handler, JSON.parse(body.toString()), headers));
   } catch (error) {
-    console.error('Invoke Error', logged(error));
+    logError('Invoke Error', error);
     await tell(`${where}error`, error);
     return;
   }
@@ -266,7 +287,7 @@ async function handleOne(handler) {
 function end(kind, status) {
   return async (error) => {
     const fault = kind === undefined ? error : new Fault(kind, String(error), error && error.stack);
-    console.error(kind === undefined ? 'Uncaught Exception' : 'Unhandled Promise Rejection', logged(fault));
+    logError(kind === undefined ? 'Uncaught Exception' : 'Unhandled Promise Rejection', fault);
     if (streamed !== undefined) {
       streamed.fail(describe(fault));
       await streamed.answered.catch(() => {});
@@ -286,7 +307,7 @@ async function main() {
   try {
     handler = await load(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
   } catch (error) {
-    console.error('Uncaught Exception', logged(error));
+    logError('Uncaught Exception', error);
     await tell('init/error', error);
     process.exit(1);
   }

@@ -276,14 +276,14 @@ def load(handler):
         ) from None
 
 
-def tell(post, path, error, request_id):
+def tell(post, path, error, request_id, environ):
+    exceptions = ours("exceptions")
     if isinstance(error, Fault):
         known = error.kind, str(error), error.trace
     else:
-        known = ours("exceptions")["describe"](error, __file__)
+        known = exceptions["describe"](error, __file__)
     report = {"errorMessage": known[1], "errorType": known[0], "requestId": request_id, "stackTrace": known[2]}
-    text = f"[ERROR] {known[0]}: {known[1]}\nTraceback (most recent call last):\n{''.join(known[2])}".rstrip("\n") + "\n"
-    flush(text)
+    flush(exceptions["logged"](report, environ.get("AWS_LAMBDA_LOG_FORMAT")))
     kind = report["errorType"].encode("ascii", "replace").decode()
     post(path, json.dumps(report).encode(), f"Lambda-Runtime-Function-Error-Type: {kind}\r\n")
 
@@ -327,7 +327,7 @@ def handle(api, function, environ):
         except (TypeError, ValueError, RecursionError) as error:
             raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
     except Exception as error:
-        tell(api.post_and_ask, path + "error", error, request_id)
+        tell(api.post_and_ask, path + "error", error, request_id, environ)
     else:
         flush()
         api.post_and_ask(path + "response", response)
@@ -341,7 +341,7 @@ def main():
     try:
         function = load(environ["_HANDLER"])
     except Exception as error:
-        tell(api.post, "init/error", error, "")
+        tell(api.post, "init/error", error, "", environ)
         raise SystemExit(1)
     LambdaContext.configure(environ)
     api.ask()

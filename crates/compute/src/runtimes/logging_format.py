@@ -5,6 +5,13 @@ import sys
 from os import environ
 from time import gmtime
 
+# What a record has beside what the function gave it with `extra`.
+OWN = {
+    "args", "aws_request_id", "created", "exc_info", "exc_text", "filename", "funcName", "levelname", "levelno",
+    "lineno", "module", "msecs", "message", "msg", "name", "pathname", "process", "processName", "relativeCreated",
+    "stack_info", "thread", "threadName",
+}
+
 
 def configure(logging, request):
     class Handler(logging.Handler):
@@ -32,27 +39,39 @@ def configure(logging, request):
         )
     handler.addFilter(WithRequestId())
     logging.root.addHandler(handler)
-    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "")
-    levels = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
-    if level in levels:
-        logging.root.setLevel(levels[level])
+    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    # Python has nothing below DEBUG.
+    level = "DEBUG" if level == "TRACE" else level
+    if level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL"):
+        logging.root.setLevel(getattr(logging, level))
 
 
 def json_formatter(logging):
     class JsonFormatter(logging.Formatter):
         def format(self, record):
+            # Levels between those that have names are the next lower one.
+            level = logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10)
+            seconds = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
             entry = {
-                "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
-                "level": record.levelname,
+                "timestamp": f"{seconds}.{int(record.msecs):03}Z",
+                "level": level,
                 "message": record.getMessage(),
                 "logger": record.name,
             }
-            if record.exc_info:
-                entry["errorType"] = record.exc_info[0].__name__
-                entry["errorMessage"] = str(record.exc_info[1])
-                entry["stackTrace"] = self.formatException(record.exc_info).split("\n")
-            if record.aws_request_id:
-                entry["requestId"] = record.aws_request_id
-            return json.dumps(entry) + "\n"
+            if record.exc_info and record.exc_info[0]:
+                from traceback import format_tb
+
+                kind, error, trace = record.exc_info
+                entry["stackTrace"] = format_tb(trace)
+                entry["errorType"] = kind.__name__
+                entry["errorMessage"] = str(error)
+            # Empty while the function is loaded.
+            entry["requestId"] = record.aws_request_id
+            if "errorType" in entry:
+                entry["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            for name, value in vars(record).items():
+                if name not in OWN and name not in entry and value is not None:
+                    entry[name] = value
+            return json.dumps(entry, ensure_ascii=False) + "\n"
 
     return JsonFormatter()

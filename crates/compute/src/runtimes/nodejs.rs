@@ -10,6 +10,7 @@ pub(super) const RUNTIME: Runtime = Runtime { prefix: "nodejs", files: FILES, pl
 
 const FILES: &[(&str, &[u8])] = &[
     ("bootstrap.js", include_bytes!("bootstrap.js")),
+    ("json_lines.js", include_bytes!("json_lines.js")),
     ("streaming.js", include_bytes!("streaming.js")),
     // Where the SDK is mounted.
     ("node_modules/.keep", b""),

@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 use crate::config::SdkConfig;
 use crate::runtimes::InterpreterSearch;
 
-/// How long whoever makes a function is kept waiting: clients give up after a minute.
-const WAIT_MAX: Duration = Duration::from_secs(40);
+/// How long a function waits for it before it is made without: who waits for functions gives up after five minutes.
+const WAIT_MAX: Duration = Duration::from_mins(4);
 /// How long after a failure nothing is tried again.
 const FAILURE_KEPT: Duration = Duration::from_mins(1);
 /// The oldest Python that the newest SDK runs on.

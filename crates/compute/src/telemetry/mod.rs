@@ -14,7 +14,7 @@ use std::time::Duration;
 use apus_env::Env;
 use apus_time::Timestamp;
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use self::buffer::{Buffer, Dropped, Due};
@@ -35,24 +35,43 @@ pub(crate) enum Entry {
     /// The platform says this.
     Platform(PlatformEvent),
     /// The function or its runtime wrote this line.
-    Function(Timestamp, String),
+    Function(Written),
     /// An extension wrote this line.
-    Extension(Timestamp, String),
+    Extension(Written),
+}
+
+/// A line of a log.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) time: Timestamp,
+    pub(crate) line: String,
+    /// Whether the log is in JSON: a line that is an object is then a record, to those versions that know this.
+    pub(crate) in_json: bool,
+}
+
+impl Written {
+    fn record(&self, schema: Schema) -> Value {
+        let may_be = self.in_json && schema >= Schema::Telemetry20221213 && self.line.starts_with('{');
+        match may_be.then(|| serde_json::from_str(&self.line)) {
+            Some(Ok(record @ Value::Object(_))) => record,
+            _ => self.line.as_str().into(),
+        }
+    }
 }
 
 impl Entry {
     fn stream(&self) -> Stream {
         match self {
             Self::Platform(_) => Stream::Platform,
-            Self::Function(..) => Stream::Function,
-            Self::Extension(..) => Stream::Extension,
+            Self::Function(_) => Stream::Function,
+            Self::Extension(_) => Stream::Extension,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Platform(_) => size_of::<PlatformEvent>(),
-            Self::Function(_, line) | Self::Extension(_, line) => line.len(),
+            Self::Function(written) | Self::Extension(written) => written.line.len(),
         }
     }
 
@@ -60,10 +79,10 @@ impl Entry {
     fn json(&self, schema: Schema) -> Option<Bytes> {
         let value = match self {
             Self::Platform(event) => event.json(schema)?,
-            Self::Function(time, line) | Self::Extension(time, line) => json!({
-                "time": time.to_iso8601_millis(),
+            Self::Function(written) | Self::Extension(written) => json!({
+                "time": written.time.to_iso8601_millis(),
                 "type": self.stream().name(),
-                "record": line,
+                "record": written.record(schema),
             }),
         };
         Some(value.to_string().into())
@@ -332,5 +351,29 @@ impl Earlier {
         }
         self.bytes = bytes;
         self.entries.push_back(entry.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_log_in_json_are_records_to_those_who_know() {
+        let record = |line: &str, in_json, schema| {
+            let written = Written { time: Timestamp::from_millis(0), line: line.into(), in_json };
+            written.record(schema)
+        };
+        let (line, new, old) = (r#"{"level":"INFO"}"#, Schema::Telemetry20221213, Schema::Telemetry20220701);
+        assert_eq!(record(line, true, new), json!({ "level": "INFO" }));
+        for (line, in_json, schema) in [
+            (line, true, old),
+            (line, false, new),
+            ("text", true, new),
+            ("{cut", true, new),
+            ("[1]", true, new),
+        ] {
+            assert_eq!(record(line, in_json, schema), json!(line), "{line} {in_json} {schema:?}");
+        }
     }
 }

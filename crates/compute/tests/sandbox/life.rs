@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apus_compute::{InvokeError, REQUEST_BYTES_MAX};
+use apus_compute::{InvokeError, LogFormat, LogLevel, REQUEST_BYTES_MAX};
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -430,12 +430,16 @@ async fn logging() {
     assert!(!outcome.log.contains("unheard") && !outcome.log.contains("never"), "{}", outcome.log);
     let as_json = logs.with(|spec| {
         spec.key.revision = "2".into();
-        spec.variables = vec![("AWS_LAMBDA_LOG_FORMAT".into(), "JSON".into())];
+        spec.log_format = LogFormat::Json { application: LogLevel::Info, system: LogLevel::Warn };
     });
     let outcome = rig.invoke(&as_json, "{}").await;
-    let line = outcome.log.lines().find(|line| line.contains("on the wing")).expect("it was logged");
+    let lines: Vec<&str> = outcome.log.lines().collect();
+    let [line, id] = lines[..] else { panic!("{}", outcome.log) };
     let entry: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
     assert_eq!((&entry["level"], &entry["message"]), (&json!("INFO"), &json!("on the wing")));
+    assert_eq!((&entry["logger"], &entry["requestId"]), (&json!("root"), &json!(id)));
+    let time = entry["timestamp"].as_str().expect("a time");
+    assert!(time.len() == 24 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "{time}");
     rig.stop().await;
 }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apus_compute::driver::namespaces::SPARES;
 use apus_compute::{
     Compute, ComputeConfig, EnvironmentPorts, FunctionKey, FunctionSpec, InvokeError, InvokeOutcome,
-    InvokeRequest, LineSink,
+    InvokeRequest, LineSink, LogFormat,
 };
 use apus_env::Env;
 use serde_json::Value;
@@ -56,12 +57,14 @@ impl Rig {
             memory_mb: 128,
             timeout: Duration::from_secs(10),
             concurrency_max: None,
+            share: None,
             tmp_mb: 64,
             variables: Vec::new(),
             code_dir,
             layer_dirs: Vec::new(),
             egress: apus_compute::Egress::AsConfigured,
             log_group: format!("/aws/lambda/{name}"),
+            log_format: LogFormat::Text,
             ports: Arc::new(Ports::default()),
         })
     }
@@ -84,7 +87,9 @@ impl Rig {
 
     /// Waits until so many processes are left inside. The kernel tells nobody, so that it is asked.
     pub(crate) async fn until_processes(&self, count: usize) {
-        while self.processes().len() > count || self.slots() > count.div_ceil(2) * groups_per_slot() {
+        // Some groups are kept ready.
+        let slots_max = count.div_ceil(2) + SPARES as usize;
+        while self.processes().len() > count || self.slots() > slots_max * groups_per_slot() {
             self.env.sleep(Duration::from_millis(1)).await;
         }
     }
@@ -101,6 +106,9 @@ impl Rig {
         let slots =
             groups(&self.directory.join("run")).into_iter().flat_map(std::fs::read_dir).flatten().flatten();
         slots
+            .filter(|slot| {
+                std::fs::read_to_string(slot.path().join("cgroup.procs")).is_ok_and(|procs| !procs.is_empty())
+            })
             .flat_map(|slot| {
                 ["cpu.shares", "cpu.weight"].map(|file| std::fs::read_to_string(slot.path().join(file)))
             })

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
+use std::time::Duration;
 
 use apus_model_lambda::{
     CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, FunctionCode,
-    FunctionConfiguration, InvocationRequest, Invoke, ListFunctions, ListFunctionsRequest, Runtime,
+    FunctionConfiguration, InvocationRequest, Invoke, ListFunctions, ListFunctionsRequest, Runtime, State,
 };
 use apus_model_lambda::{GetFunctionConfiguration, GetFunctionConfigurationRequest};
 use bytes::Bytes;
@@ -19,6 +20,10 @@ use crate::value;
 pub(crate) const FUNCTIONS: [&str; 3] = ["echo", "mirror", "parrot"];
 /// Packages that differ.
 const PACKAGES: u64 = 2;
+
+/// The pause between looks at a function that is being made, and how many there are.
+const READY_LOOK: Duration = Duration::from_millis(10);
+const READY_LOOKS_MAX: usize = 6_000;
 
 /// The history's name of a function.
 pub(crate) fn function_key(name: &str) -> String {
@@ -79,6 +84,18 @@ pub(crate) async fn invoke(client: &Client, function: &str) {
         }
         Err(_) => {}
     }
+}
+
+/// Waits until a function is made, whatever came between; one that never is contradicts what was promised.
+pub(crate) async fn wait_until_active(client: &Client, function: &str) {
+    for _ in 0..READY_LOOKS_MAX {
+        let input = GetFunctionConfigurationRequest { function_name: function.into(), qualifier: None };
+        match client.call::<GetFunctionConfiguration>(input).await {
+            Ok(found) if found.state != Some(State::Active) => client.env.sleep(READY_LOOK).await,
+            _ => return,
+        }
+    }
+    client.history.violation(format!("{function} is never made ready"));
 }
 
 /// What a function says of itself; nothing if that could not be learnt.

@@ -20,7 +20,7 @@ use crate::history::History;
 
 pub(crate) use functions::{
     FUNCTIONS, function_key, invoke, list as list_functions, read as read_function,
-    request as function_request,
+    request as function_request, wait_until_active,
 };
 pub(crate) use mappings::{check as check_mappings, note_batch, prepare as prepare_mappings};
 pub(crate) use objects::{BUCKETS, TIDE, bucket_key, get_object, head_bucket, list_objects, object_key};

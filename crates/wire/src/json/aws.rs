@@ -7,6 +7,9 @@ use crate::event_stream;
 use crate::faults::Facts;
 use crate::message::{Payload, Response};
 
+/// What most outputs take, in bytes: room for them is made once.
+const BODY_BYTES_USUAL: usize = 256;
+
 /// The protocol's content type.
 pub(crate) fn content_type(protocol: Protocol) -> &'static str {
     match protocol {
@@ -22,7 +25,7 @@ pub(crate) fn write_output(
     output: &Fields,
     request_id: &str,
 ) -> Response {
-    let mut body = String::new();
+    let mut body = String::with_capacity(BODY_BYTES_USUAL);
     write_structure(&mut body, operation.output, output, Body::Whole, None);
     let mut response = Response::new(operation.status);
     response.set("content-type", content_type(protocol));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::plain::plain;
 use crate::budget::{MAX_NUMBER_CHARS, Read, Unreadable, unreadable};
 
 /// What a value begins with.
@@ -106,6 +107,7 @@ impl<'a> Lexer<'a> {
         let mut owned = String::new();
         let mut copied = start;
         loop {
+            self.at += plain(&self.text.as_bytes()[self.at..]);
             match self.byte() {
                 None | Some(0..0x20) => return Err(self.unexpected()),
                 Some(b'"') => {
@@ -117,13 +119,12 @@ impl<'a> Lexer<'a> {
                     owned.push_str(tail);
                     return Ok(Cow::Owned(owned));
                 }
-                Some(b'\\') => {
+                Some(_backslash) => {
                     owned.push_str(&self.text[copied..self.at]);
                     self.at += 1;
                     owned.push(self.escape()?);
                     copied = self.at;
                 }
-                Some(_) => self.at += 1,
             }
         }
     }

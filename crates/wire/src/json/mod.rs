@@ -2,6 +2,7 @@
 
 pub(crate) mod aws;
 mod lexer;
+mod plain;
 mod read;
 mod write;
 

@@ -6,6 +6,7 @@ use apus_schema::{Fields, Kind, Member, Schema, TimestampFormat, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::plain::plain;
 use crate::rest::is_in_output_body;
 use crate::text;
 
@@ -138,26 +139,24 @@ fn write_double(out: &mut String, number: f64, single: bool) {
 
 /// Writes a string with its quotes. Runs without escapes are copied whole.
 pub(crate) fn write_string(out: &mut String, string: &str) {
+    out.reserve(string.len() + 2);
     out.push('"');
-    let mut copied = 0;
-    for (at, byte) in string.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(&string[copied..at]);
-        copied = at + 1;
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+    let mut rest = string;
+    loop {
+        let (run, tail) = rest.split_at(plain(rest.as_bytes()));
+        out.push_str(run);
+        let Some(&special) = tail.as_bytes().first() else { break };
+        match special {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => {
+                let _ = write!(out, "\\u{control:04x}");
+            }
         }
+        rest = &tail[1..];
     }
-    out.push_str(&string[copied..]);
     out.push('"');
 }

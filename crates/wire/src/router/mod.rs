@@ -9,6 +9,9 @@ use std::fmt;
 
 use apus_schema::{Common, OperationSchema, Protocol, ServiceError, ServiceSchema};
 
+use http::HeaderName;
+use http::header::CONTENT_TYPE;
+
 use crate::form::Form;
 use crate::message::RequestHead;
 use crate::styles::Style;
@@ -16,7 +19,9 @@ use rest::RestTable;
 pub use virtual_host::virtual_host;
 
 /// The header of awsJson that names the operation.
-const TARGET: &str = "x-amz-target";
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+/// The header of rpc-v2-cbor that names the protocol.
+static SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
 /// What rpc-v2-cbor's requests say of themselves.
 const RPC_V2_CBOR: &str = "rpc-v2-cbor";
 
@@ -162,10 +167,10 @@ impl Router {
         hint: &Hint<'_>,
         form: Option<&Form>,
     ) -> Result<Route, RouteError> {
-        if head.header("smithy-protocol") == Some(RPC_V2_CBOR) {
+        if head.header(&SMITHY_PROTOCOL) == Some(RPC_V2_CBOR) {
             return self.find_cbor(head);
         }
-        if let Some(target) = head.header(TARGET) {
+        if let Some(target) = head.header(&TARGET) {
             return self.find_target(head, target);
         }
         let candidates = self.candidates(hint);
@@ -200,7 +205,7 @@ impl Router {
     fn find_target(&self, head: &RequestHead<'_>, target: &str) -> Result<Route, RouteError> {
         // Versions of targets hold no dots: the last one parts the service from the operation.
         let (prefix, name) = target.rsplit_once('.').unwrap_or(("", target));
-        let spoken = match head.header("content-type") {
+        let spoken = match head.header(CONTENT_TYPE) {
             Some(content_type) if content_type.contains("json-1.0") => Protocol::AwsJson10,
             _ => Protocol::AwsJson11,
         };
@@ -291,7 +296,7 @@ fn find_action(
 
 /// How a client seems to want its answer that no service claims.
 fn plain_protocol(head: &RequestHead<'_>, form: Option<&Form>) -> Protocol {
-    let json = head.header("content-type").is_some_and(|found| found.contains("json"));
+    let json = head.header(CONTENT_TYPE).is_some_and(|found| found.contains("json"));
     match form {
         Some(_) => Protocol::Query,
         None if json => Protocol::RestJson,

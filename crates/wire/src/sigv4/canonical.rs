@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{PathRule, RequestParts, parameters};
+use super::{PathRule, RequestParts, SignedHeaders, parameters};
 
 /// The parameter that a presigned request cannot cover.
 pub(super) const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
@@ -30,10 +30,10 @@ impl Spelling {
     ];
 }
 
-/// Writes the canonical request; `signed_headers` are small and sorted.
+/// Writes the canonical request.
 pub(super) fn request(
     parts: &RequestParts<'_>,
-    signed_headers: &[String],
+    signed_headers: &SignedHeaders,
     payload: &str,
     rule: PathRule,
     spelling: Spelling,
@@ -45,17 +45,12 @@ pub(super) fn request(
     text.push(b'\n');
     query(parts.query, spelling, &mut text);
     text.push(b'\n');
-    for name in signed_headers {
+    for name in signed_headers.iter() {
         header(parts, name, spelling, &mut text);
         text.push(b'\n');
     }
     text.push(b'\n');
-    for (at, name) in signed_headers.iter().enumerate() {
-        if at > 0 {
-            text.push(b';');
-        }
-        text.extend_from_slice(name.as_bytes());
-    }
+    text.extend_from_slice(signed_headers.as_str().as_bytes());
     text.push(b'\n');
     text.extend_from_slice(payload.as_bytes());
     text
@@ -96,6 +91,9 @@ fn normalize(path: &str) -> String {
 }
 
 fn query(query: &str, spelling: Spelling, into: &mut Vec<u8>) {
+    if query.is_empty() {
+        return;
+    }
     let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters::pairs(query)
         .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
         .map(|(name, value)| {
@@ -124,7 +122,9 @@ fn query(query: &str, spelling: Spelling, into: &mut Vec<u8>) {
 fn header(parts: &RequestParts<'_>, name: &str, spelling: Spelling, into: &mut Vec<u8>) {
     into.extend_from_slice(name.as_bytes());
     into.push(b':');
-    for (at, value) in parts.headers.get_all(name).iter().enumerate() {
+    // A look at each of a few is less than what a look-up makes of the name.
+    let values = parts.headers.iter().filter(|(own, _)| own.as_str() == name);
+    for (at, (_, value)) in values.enumerate() {
         if at > 0 {
             into.push(b',');
         }
@@ -142,6 +142,9 @@ pub(super) fn bare_host(host: &[u8]) -> Option<&[u8]> {
 }
 
 fn fold_spaces(value: &[u8], into: &mut Vec<u8>) {
+    if !value.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
+        return into.extend_from_slice(value);
+    }
     let words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     for (at, word) in words.enumerate() {
         if at > 0 {

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apus_time::Timestamp;
-use http::HeaderMap;
+use http::header::{AUTHORIZATION, DATE};
+use http::{HeaderMap, HeaderName};
 
 use super::canonical::SIGNATURE_PARAMETER;
 use super::scope::TERMINATOR;
-use super::{ALGORITHM, AuthError, ExpiresProblem, RequestParts, Scope, parameters};
+use super::{ALGORITHM, AuthError, ExpiresProblem, RequestParts, Scope, SignedHeaders, parameters};
+use crate::split::{cut, split};
 
-/// More names in `SignedHeaders` than a request has headers.
-const MAX_SIGNED_HEADERS: usize = 256;
+static AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// What a signed request says of its signature. Nothing of it is proved before [`Claim::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct Claim {
     /// When it says to have been signed.
     pub requested: Timestamp,
     /// The signed headers, small and sorted.
-    pub signed_headers: Vec<String>,
+    pub signed_headers: SignedHeaders,
     /// Where the signature stands.
     pub form: Form,
     pub(super) signature: String,
@@ -44,7 +46,7 @@ pub enum Form {
 impl Claim {
     /// Reads the claim of a request; nothing of an anonymous one.
     pub fn parse(parts: &RequestParts<'_>) -> Result<Option<Self>, AuthError> {
-        let authorization = one_header(parts.headers, "authorization")?;
+        let authorization = one_header(parts.headers, &AUTHORIZATION)?;
         let query = auth_parameters(parts.query)?;
         let presigned = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE_PARAMETER]
             .iter()
@@ -78,8 +80,8 @@ impl Claim {
             });
         }
         let (mut credential, mut signature, mut signed_headers) = (None, None, None);
-        for part in rest.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let Some((name, value)) = part.split_once('=') else {
+        for part in split(rest, b',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, Some(value)) = cut(part, b'=') else {
                 return Err(AuthError::MalformedPart { part: part.to_owned() });
             };
             let (slot, name) = match name.trim() {
@@ -92,9 +94,9 @@ impl Claim {
                 return Err(AuthError::Repeated { name });
             }
         }
-        let date = match one_header(headers, "x-amz-date")? {
+        let date = match one_header(headers, &AMZ_DATE)? {
             Some(date) => Some(date),
-            None => one_header(headers, "date")?,
+            None => one_header(headers, &DATE)?,
         };
         let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
             (credential, signature, signed_headers, &date)
@@ -114,9 +116,9 @@ impl Claim {
         Ok(Self {
             access_key,
             scope,
-            session_token: one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
+            session_token: one_header(headers, &SECURITY_TOKEN)?.map(Cow::into_owned),
             requested: parse_date(date, false)?,
-            signed_headers: parse_signed_headers(signed_headers),
+            signed_headers: SignedHeaders::parse(signed_headers),
             form: Form::Header,
             signature: signature.to_owned(),
         })
@@ -138,14 +140,14 @@ impl Claim {
         let expires = query.get("X-Amz-Expires").map(|text| parse_expires(text)).transpose()?;
         let session_token = match query.get("X-Amz-Security-Token") {
             Some(token) => Some(token.clone()),
-            None => one_header(headers, "x-amz-security-token")?.map(Cow::into_owned),
+            None => one_header(headers, &SECURITY_TOKEN)?.map(Cow::into_owned),
         };
         Ok(Self {
             access_key,
             scope,
             session_token,
             requested: parse_date(get("X-Amz-Date"), true)?,
-            signed_headers: parse_signed_headers(get("X-Amz-SignedHeaders")),
+            signed_headers: SignedHeaders::parse(get("X-Amz-SignedHeaders")),
             form: Form::Presigned(expires),
             signature: get(SIGNATURE_PARAMETER).to_owned(),
         })
@@ -155,14 +157,14 @@ impl Claim {
 /// A header that may stand once. Bytes that are no UTF-8 cannot match anything that is compared with it.
 pub(super) fn one_header<'h>(
     headers: &'h HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
 ) -> Result<Option<Cow<'h, str>>, AuthError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().map(|value| match String::from_utf8_lossy(value.as_bytes()) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    let value = values.next().map(|value| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text.trim()),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(value.as_bytes()).trim().to_owned()),
     });
-    if values.next().is_some() { Err(AuthError::Repeated { name }) } else { Ok(value) }
+    if values.next().is_some() { Err(AuthError::Repeated { name: name.as_str() }) } else { Ok(value) }
 }
 
 /// The query's parameters of a signature, decoded.
@@ -189,7 +191,7 @@ fn auth_parameters(query: &str) -> Result<BTreeMap<&'static str, String>, AuthEr
 
 fn parse_credential(credential: &str, presigned: bool) -> Result<(String, Scope), AuthError> {
     let malformed = || AuthError::MalformedCredential { credential: credential.to_owned(), presigned };
-    let mut fields = credential.splitn(6, '/');
+    let mut fields = split(credential, b'/');
     let [access_key, date, region, service, terminator] = [(); 5].map(|()| fields.next());
     let (Some(access_key), Some(date), Some(region), Some(service), Some(terminator), None) =
         (access_key, date, region, service, terminator, fields.next())
@@ -222,12 +224,4 @@ fn parse_expires(text: &str) -> Result<Duration, AuthError> {
         Ok(seconds) => return Ok(Duration::from_secs(seconds as u64)),
     };
     Err(AuthError::MalformedExpires(problem))
-}
-
-fn parse_signed_headers(list: &str) -> Vec<String> {
-    let names = list.split(';').map(str::trim).filter(|name| !name.is_empty());
-    let mut names: Vec<String> = names.take(MAX_SIGNED_HEADERS).map(str::to_ascii_lowercase).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }

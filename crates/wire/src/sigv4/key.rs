@@ -69,9 +69,8 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    text.extend(bytes.iter().flat_map(|byte| pair(*byte).map(char::from)));
-    text
+    let digits: Vec<[u8; 2]> = bytes.iter().map(|byte| pair(*byte)).collect();
+    String::from_utf8(digits.into_flattened()).expect("digits are ASCII")
 }
 
 /// A digest in small hexadecimal, two digits a byte.

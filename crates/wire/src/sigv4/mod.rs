@@ -16,6 +16,7 @@ mod parameters;
 mod payload;
 mod scope;
 mod sign;
+mod signed_headers;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -33,6 +34,7 @@ pub use keys::SigningKeys;
 pub use payload::{PayloadCheck, PayloadHash, Streaming};
 pub use scope::Scope;
 pub use sign::{Credentials, presign, sign};
+pub use signed_headers::SignedHeaders;
 pub use verify::{MAX_EXPIRES, MAX_SKEW, Verified};
 pub use wording::{Dialect, Refusal};
 

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use http::HeaderName;
+
 use super::claim::one_header;
 use super::key::{Sha256, sha256_hex};
 use super::{AuthError, Claim, RequestParts, Rules};
 
+static CONTENT_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// The last line of a canonical request.
@@ -49,9 +52,18 @@ impl PayloadHash {
         Self::Sha256(sha256_hex(body))
     }
 
+    /// How a canonical request says it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Unsigned => UNSIGNED,
+            Self::Sha256(hash) => hash,
+            Self::Streaming(streaming) => streaming.as_str(),
+        }
+    }
+
     /// What the request's `x-amz-content-sha256` says; nothing if it has none.
     pub fn declared(parts: &RequestParts<'_>) -> Result<Option<Self>, AuthError> {
-        let Some(value) = one_header(parts.headers, "x-amz-content-sha256")? else { return Ok(None) };
+        let Some(value) = one_header(parts.headers, &CONTENT_HASH)? else { return Ok(None) };
         if value == UNSIGNED {
             return Ok(Some(Self::Unsigned));
         }
@@ -78,11 +90,7 @@ impl PayloadHash {
 
 impl fmt::Display for PayloadHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unsigned => UNSIGNED,
-            Self::Sha256(hash) => hash,
-            Self::Streaming(streaming) => streaming.as_str(),
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue};
 use super::canonical::Spelling;
 use super::verify::string_to_sign;
 use super::{
-    ALGORITHM, PayloadHash, RequestParts, Rules, Scope, SigningKey, Verified, canonical, parameters,
+    ALGORITHM, PayloadHash, RequestParts, Rules, Scope, SignedHeaders, SigningKey, Verified, canonical,
+    parameters,
 };
 
 /// What to sign with.
@@ -45,14 +46,12 @@ pub fn sign(
         headers.insert(HeaderName::from_static("x-amz-security-token"), text(token)?);
     }
     headers.remove(AUTHORIZATION);
-    let signed: Vec<String> = names(headers);
+    let signed = names(headers);
     let parts = RequestParts { headers, ..*parts };
     let verified = seal(&parts, &signed, credentials, scope, payload, rules, now);
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={}",
-        credentials.access_key,
-        signed.join(";"),
-        verified.seed
+        credentials.access_key, signed, verified.seed
     );
     headers.insert(AUTHORIZATION, text(&authorization)?);
     Some(verified)
@@ -85,23 +84,20 @@ pub fn presign(
     if let Some(token) = credentials.session_token {
         add("X-Amz-Security-Token", token);
     }
-    add("X-Amz-SignedHeaders", &signed.join(";"));
+    add("X-Amz-SignedHeaders", signed.as_str());
     let seed =
         seal(&RequestParts { query: &query, ..*parts }, &signed, credentials, scope, payload, rules, now)
             .seed;
     format!("{query}&{}={seed}", canonical::SIGNATURE_PARAMETER)
 }
 
-fn names(headers: &HeaderMap) -> Vec<String> {
-    let names = headers.keys().map(HeaderName::as_str).filter(|name| !NEVER_SIGNED.contains(name));
-    let mut names: Vec<String> = names.map(str::to_owned).collect();
-    names.sort_unstable();
-    names
+fn names(headers: &HeaderMap) -> SignedHeaders {
+    SignedHeaders::of(headers.keys().map(HeaderName::as_str).filter(|name| !NEVER_SIGNED.contains(name)))
 }
 
 fn seal(
     parts: &RequestParts<'_>,
-    signed: &[String],
+    signed: &SignedHeaders,
     credentials: &Credentials<'_>,
     scope: &Scope,
     payload: &PayloadHash,

@@ -6,6 +6,7 @@ use apus_time::Timestamp;
 
 use super::canonical::{Spelling, bare_host};
 use super::key::sha256_hex;
+use super::scope::TERMINATOR;
 use super::{
     ALGORITHM, AuthError, Claim, Form, Mismatch, PayloadHash, RequestParts, Rules, Scope, Signature,
     SigningKey, canonical,
@@ -50,13 +51,13 @@ impl Claim {
     ) -> Result<Verified, AuthError> {
         self.check_time(rules, now)?;
         self.check_coverage(parts)?;
-        let payload = payload.to_string();
         let mut first = None;
         for spelling in Spelling::ALL {
             if spelling.bare_host && !has_default_port(parts) {
                 continue;
             }
-            let request = canonical::request(parts, &self.signed_headers, &payload, rules.path, spelling);
+            let request =
+                canonical::request(parts, &self.signed_headers, payload.as_str(), rules.path, spelling);
             let text = string_to_sign(self.requested, &self.scope, &request);
             let seed = key.sign(text.as_bytes());
             if seed.matches(&self.signature) {
@@ -110,9 +111,11 @@ impl Claim {
 
 /// What a request's signature signs.
 pub(super) fn string_to_sign(requested: Timestamp, scope: &Scope, canonical_request: &[u8]) -> String {
-    format!("{ALGORITHM}\n{}\n{scope}\n{}", requested.to_compact(), sha256_hex(canonical_request))
+    let (time, hash) = (requested.to_compact(), sha256_hex(canonical_request));
+    let Scope { date, region, service } = scope;
+    [ALGORITHM, "\n", &time, "\n", date, "/", region, "/", service, "/", TERMINATOR, "\n", &hash].concat()
 }
 
 fn has_default_port(parts: &RequestParts<'_>) -> bool {
-    parts.headers.get("host").is_some_and(|host| bare_host(host.as_bytes()).is_some())
+    parts.headers.get(http::header::HOST).is_some_and(|host| bare_host(host.as_bytes()).is_some())
 }

@@ -25,7 +25,7 @@ use crate::store::event::{self, EventKey, EventRecord, ProgressRecord, ResponseR
 use crate::store::event_invoke::EventInvokeRecord;
 use crate::store::execution::{self, ExecutionRecord};
 use crate::store::find::{Found, find};
-use crate::{Lambda, errors, event_invoke, store};
+use crate::{Lambda, errors, event_invoke, lineage, store};
 
 /// After the store failed, the time until the next try.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -136,6 +136,7 @@ impl Lambda {
                 invoked_arn: Some(tried.function.arn().to_string()),
                 payload: Bytes::from(tried.event.payload.clone()),
                 client_context: tried.event.client_context.clone(),
+                trace_id: tried.event.trace.clone(),
                 ..InvokeRequest::default()
             },
         };
@@ -237,7 +238,7 @@ impl Lambda {
         let function = &tried.function;
         let Some(condition) = ended.condition else { return Ok(()) };
         let Some(latest) = store::function::get(tx, &function.id).await? else { return Ok(()) };
-        let role = find(tx, function, None).await?.map_or(latest.role, |found| found.record.role);
+        let role = find(tx, function, None).await?.map_or(latest.role, |found| found.content().role.clone());
         let qualifier = event_invoke::qualifier(function);
         let config = store::event_invoke::get(tx, &function.id, qualifier).await?.unwrap_or_default();
         let success = condition == Condition::Success;
@@ -266,6 +267,7 @@ impl Lambda {
                 function: function.id.name.clone(),
                 ended_at_micros: tx.now().as_micros(),
                 execution: execution.key(),
+                trace: Some(lineage::next(&self.env, tried.event.trace.as_deref(), &function.id)),
             };
             letter::put(tx, &self.outbox, number, &letter);
         }
@@ -334,7 +336,8 @@ fn attempted(end: &Result<Ran, ServiceError>) -> Attempted {
     match end {
         Ok(ran) if ran.outcome.function_error.is_none() => Attempted::Answered,
         Ok(_) => Attempted::Failed,
-        Err(error) if error.is_retryable() => Attempted::Refused,
+        Err(error) if errors::is_recursive(error) => Attempted::Shut,
+        Err(error) if errors::passes(error) => Attempted::Refused,
         Err(_) => Attempted::Failed,
     }
 }

@@ -36,6 +36,7 @@ impl Lambda {
             client_context,
             accepted_at_micros: context.now.as_micros(),
             by: context.caller.principal.to_string(),
+            trace: context.origin.trace.clone(),
         };
         let kept = self.store.transact(|tx| {
             let (key, event) = (&key, &event);

@@ -45,13 +45,14 @@ pub(crate) async fn deliver(lambda: Arc<Lambda>, attempt: Attempt) -> StepEnd {
 }
 
 async fn send(attempt: &Attempt, letter: LetterRecord) -> Result<(), ServiceError> {
-    let (id, role) = (letter.function(), letter.role.clone());
+    let (id, role, trace) = (letter.function(), letter.role.clone(), letter.trace.clone());
     let read = id.zip(letter.read(&attempt.id));
     let (id, letter) = read.ok_or_else(|| ServiceError::internal("a letter without a target"))?;
     let kind = kind::of(&letter.target.service);
     let kind = kind.ok_or_else(|| ServiceError::internal("a letter to a service that cannot be told"))?;
     let lambda = Caller::service(PRINCIPAL, id.account, id.region.clone());
-    let context = attempt.platform.context(lambda, Origin::default(), Some(attempt.id.clone()));
+    let origin = Origin { trace, ..Origin::default() };
+    let context = attempt.platform.context(lambda, origin, Some(attempt.id.clone()));
     let mut caller = as_role(&context, &id, &role).await?;
     if let Ok(region) = letter.target.region.parse() {
         caller.region = region;

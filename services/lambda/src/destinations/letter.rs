@@ -40,6 +40,9 @@ pub(crate) struct LetterRecord {
     /// The execution that it ended with.
     #[n(8)]
     pub(crate) execution: ExecutionKey,
+    /// The trace that the function's own requests had.
+    #[n(9)]
+    pub(crate) trace: Option<String>,
 }
 
 /// A letter, read.

@@ -229,6 +229,7 @@ mod tests {
             lane: lane.map(|lane| lane.to_string()),
             held_until: at(now) + HOLD,
             handle: String::new(),
+            trace: None,
         }
     }
 

@@ -26,11 +26,11 @@ use super::role::RoleCaller;
 use super::source::{Record, Source};
 use super::sqs::SqsSource;
 use super::{batch, settings, state};
-use crate::Lambda;
 use crate::errors::{self, Failure};
 use crate::role_sessions::{PRINCIPAL, role_error};
 use crate::store::find::find;
 use crate::store::mapping::{self, MappingRecord};
+use crate::{Lambda, lineage};
 
 /// The rest before a batch is tried again for which the function had no room.
 const THROTTLED_MIN: Duration = Duration::from_millis(100);
@@ -192,7 +192,7 @@ impl Poller {
             .and_then(|found| found.ok_or_else(|| errors::function_not_found(&function)));
         let context = match found {
             Ok(found) => {
-                let role = &found.record.role;
+                let role = &found.content().role;
                 self.role.context(&self.platform, &function.id, role).await.map_err(role_error)
             }
             Err(error) => Err(error),
@@ -245,7 +245,22 @@ impl Poller {
         batch: &[Record],
         tell: &mpsc::UnboundedSender<Told>,
     ) -> End {
-        let problem = match self.invoke(record, batch, tell).await {
+        let mut invoked = self.invoke(record, batch, tell).await;
+        let rest;
+        let mut batch = batch;
+        if let Err(error) = &invoked
+            && errors::is_recursive(error)
+        {
+            // Those that their trace has led here too often stay the source's; the others are none of it.
+            self.mappings().note_problem(&self.id, format!("PROBLEM: {}", error.message()));
+            rest = batch::without_loops(batch, &record.function(&self.id).id);
+            batch = &rest;
+            if batch.is_empty() {
+                return End::Failed;
+            }
+            invoked = self.invoke(record, batch, tell).await;
+        }
+        let problem = match invoked {
             Ok(Verdict::Done) => return self.done(record, batch).await,
             Ok(Verdict::Partial(failed)) => {
                 let done: Vec<_> =
@@ -270,13 +285,16 @@ impl Poller {
         let env = &self.lambda.env;
         let function = record.function(&self.id);
         let event = batch::event(batch);
+        let traces = batch.iter().filter_map(|record| record.trace.as_deref());
+        let trace = lineage::longest(traces, &function.id).map(str::to_owned);
         let held_until = batch.iter().map(|record| record.held_until).min().unwrap_or(Timestamp::MAX);
         let mut back_off = BackOff::new(THROTTLED_MIN, THROTTLED_MAX);
         loop {
             let caller = Caller::service(PRINCIPAL, self.id.account, self.id.region.clone());
             let context = self.platform.context(caller, Origin::default(), None);
             let by = format!("{}.amazonaws.com", self.source.service());
-            let invoked = self.lambda.run_for_platform(&context, &function, by, event.clone()).await;
+            let (event, trace) = (event.clone(), trace.clone());
+            let invoked = self.lambda.run_for_platform(&context, &function, by, event, trace).await;
             match invoked.map(|ran| ran.outcome) {
                 Ok(outcome) if outcome.function_error.is_some() => return Ok(Verdict::Failed),
                 Ok(outcome) if record.reports_failures => {
@@ -284,7 +302,7 @@ impl Poller {
                     return Ok(response::verdict(&outcome.payload, ids));
                 }
                 Ok(_) => return Ok(Verdict::Done),
-                Err(error) if error.is_retryable() => {
+                Err(error) if errors::passes(&error) => {
                     let rest = back_off.failed();
                     // The poller hears of it as long as it lives.
                     let _gone = tell.send(Told::Throttled);

@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) held_until: Timestamp,
     /// What the source knows it by.
     pub(crate) handle: String,
+    /// The trace of whoever sent it.
+    pub(crate) trace: Option<String>,
 }
 
 /// A source of records. It is called as the function's execution role, so that permissions are enforced; its failures

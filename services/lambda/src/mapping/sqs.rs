@@ -89,13 +89,15 @@ impl SqsSource {
 
     fn record(&self, message: &Message, held_until: Timestamp) -> Record {
         // Messages of standard queues may have a group, too, and no order.
-        let group = message.attributes.as_ref().and_then(|attributes| attributes.get("MessageGroupId"));
+        let attribute = |name| message.attributes.as_ref().and_then(|attributes| attributes.get(name));
+        let group = attribute("MessageGroupId");
         Record {
             id: message.message_id.clone().unwrap_or_default(),
             json: sqs_event::record(message, &self.arn.to_string(), &self.arn.region),
             lane: group.filter(|_| Self::is_fifo(&self.arn)).cloned(),
             held_until,
             handle: message.receipt_handle.clone().unwrap_or_default(),
+            trace: attribute("AWSTraceHeader").cloned(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `CreateFunction`: checks, unpacks and keeps a function; when it answers, the function can be invoked.
+//! `CreateFunction`: checks and keeps a function; it can be invoked once it has been made ready (`readiness.rs`).
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::errors::{self, Failure};
 use crate::function_name::{self, FunctionReference, LATEST};
 use crate::settings::Settings;
 use crate::store::FunctionRecord;
+use crate::store::stage::Stage;
 use crate::store::version::Publication;
 use crate::{Lambda, code_source, layer, resolve, role_sessions, store};
 
@@ -38,7 +39,7 @@ pub(crate) async fn create_function(
     if exists.await.map_err(Failure::from)?.is_some() {
         return Err(errors::function_exists(&function.id.name));
     }
-    lambda.prepare(&settings.runtime, &function.id.name).await?;
+    lambda.check_runtime(&settings.runtime)?;
     let package = code_source::package(&context, &input.code, "CreateFunction").await?;
     let unpacked_bytes = lambda.unpack(&package).await?;
     let layers = input.layers.unwrap_or_default();
@@ -53,6 +54,7 @@ pub(crate) async fn create_function(
         lambda.delete_blob(blob).await;
     }
     let (version, record) = kept?;
+    lambda.readiness.changed(&function.id, &version);
     let function = if version == LATEST { function } else { function.with_qualifier(&version) };
     Ok(configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?)
 }
@@ -88,7 +90,8 @@ fn record(
         tmp_mb: settings.tmp_mb,
         variables: settings.variables,
         architecture: settings.architecture,
-        log_group: settings.log_group,
+        log_group: settings.logging.group,
+        json_log: settings.logging.json,
         tags: settings.tags,
         revision: lambda.env.uuid_v4(),
         modified_at_micros: lambda.env.now().as_micros(),
@@ -102,6 +105,8 @@ fn record(
         update_runtime_on: None,
         layers: None,
         dead_letters: settings.dead_letters,
+        state: Some(Stage::Pending),
+        update: None,
     }
 }
 

@@ -11,7 +11,7 @@ use apus_store::StoreError;
 
 use crate::code::archive::UNZIPPED_BYTES_MAX;
 use crate::code::package::UPLOAD_BYTES_MAX;
-use crate::concurrency::ACCOUNT_MAX;
+use crate::concurrency::unreserved;
 use crate::errors::Failure;
 use crate::function_name::FunctionId;
 use crate::limits::CODE_BYTES_TOTAL;
@@ -38,8 +38,8 @@ pub(crate) async fn get_account_settings(
             total_code_size: Some(CODE_BYTES_TOTAL),
             code_size_unzipped: Some(UNZIPPED_BYTES_MAX as i64),
             code_size_zipped: Some(UPLOAD_BYTES_MAX as i64),
-            concurrent_executions: Some(ACCOUNT_MAX as i32),
-            unreserved_concurrent_executions: Some((i64::from(ACCOUNT_MAX) - reserved) as i32),
+            concurrent_executions: Some(lambda.concurrency_max as i32),
+            unreserved_concurrent_executions: Some(unreserved(lambda.concurrency_max, reserved) as i32),
         }),
         account_usage: Some(AccountUsage {
             total_code_size: Some(bytes as i64),

@@ -24,13 +24,14 @@ pub(crate) async fn get_function(
 ) -> Result<GetFunctionResponse, ServiceError> {
     let qualifier = input.qualifier.as_deref();
     let (function, found) = lambda.found(&context, ACTION, &input.function_name, qualifier, None).await?;
-    let Found { version, record, reserved_concurrency, tags } = found;
+    let Found { version, record, reserved_concurrency, tags, .. } = found;
     Ok(GetFunctionResponse {
         configuration: Some(
             configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?,
         ),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
+            location: lambda.downloads.url(&context, record.blob()),
             ..FunctionCodeLocation::default()
         }),
         concurrency: reserved_concurrency

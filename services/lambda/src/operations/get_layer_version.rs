@@ -22,5 +22,6 @@ pub(crate) async fn get_layer_version(
     let number = u64::try_from(input.version_number).unwrap_or(0);
     let found = lambda.permitted_version(&context, ACTION, &id, number).await?;
     let record = found.ok_or_else(errors::no_layer_version)?;
-    Ok(layer::describe(&id, number, &record).map_err(Failure::from)?)
+    let location = lambda.downloads.url(&context, record.content.blob());
+    Ok(layer::describe(&id, number, &record, location).map_err(Failure::from)?)
 }

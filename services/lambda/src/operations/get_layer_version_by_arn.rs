@@ -23,5 +23,6 @@ pub(crate) async fn get_layer_version_by_arn(
     let (id, number) = parsed.ok_or_else(|| errors::no_layer_name(&input.arn))?;
     let found = lambda.permitted_version(&context, ACTION, &id, number).await?;
     let record = found.ok_or_else(errors::no_layer_version)?;
-    Ok(layer::describe(&id, number, &record).map_err(Failure::from)?)
+    let location = lambda.downloads.url(&context, record.content.blob());
+    Ok(layer::describe(&id, number, &record, location).map_err(Failure::from)?)
 }

@@ -19,7 +19,7 @@ use crate::function_name::FunctionReference;
 use crate::limits::{LOG_TAIL_BYTES, PAYLOAD_BYTES_MAX};
 use crate::run::{self, Ran, Run, Trigger};
 use crate::store::find::Found;
-use crate::{Lambda, client_context, resolve};
+use crate::{Lambda, client_context, readiness, resolve};
 
 pub(super) const ACTION: &str = "lambda:InvokeFunction";
 /// The event of an invocation that sends none.
@@ -57,6 +57,7 @@ pub(crate) async fn invoke(
         }
         InvocationType::RequestResponse | InvocationType::Unknown(_) => {}
     }
+    asked.count(&lambda)?;
     let mut ran = lambda.run(&context, asked.run(&context, event, None)).await?;
     if with_log {
         ran = ran.finished().await;
@@ -80,7 +81,14 @@ impl Asked {
     ) -> Result<Self, ServiceError> {
         let chance = run::chance(lambda.env.random_u64());
         let (function, found) = lambda.found(context, ACTION, name, qualifier, Some(chance)).await?;
+        readiness::check_invocable(&found)?;
         Ok(Self { function, found, chance })
+    }
+
+    /// Counts the invocation, which somebody waits for, or refuses it.
+    pub(super) fn count(&self, lambda: &Lambda) -> Result<(), ServiceError> {
+        let reserved = self.found.reserved_concurrency;
+        lambda.rates.take(lambda.env.now(), &self.function.id, reserved, lambda.concurrency_max)
     }
 
     /// The invocation for a caller who waits.
@@ -94,6 +102,7 @@ impl Asked {
             request_id: context.request_id.clone(),
             invoked_arn: Some(self.function.arn().to_string()),
             payload: event.payload,
+            trace_id: context.origin.trace.clone(),
             client_context: event.client_context,
             response_stream,
             ..InvokeRequest::default()

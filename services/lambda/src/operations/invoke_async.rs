@@ -8,7 +8,7 @@ use apus_schema::ServiceError;
 
 use super::invoke::event;
 use crate::limits::PAYLOAD_BYTES_MAX;
-use crate::{Lambda, errors, resolve};
+use crate::{Lambda, errors, readiness, resolve};
 
 const ACTION: &str = "lambda:InvokeAsync";
 
@@ -19,7 +19,8 @@ pub(crate) async fn invoke_async(
     context: Context,
     input: InvokeAsyncRequest,
 ) -> Result<InvokeAsyncResponse, ServiceError> {
-    let (function, _) = lambda.found(&context, ACTION, &input.function_name, None, Some(0.0)).await?;
+    let (function, found) = lambda.found(&context, ACTION, &input.function_name, None, Some(0.0)).await?;
+    readiness::check_invocable(&found)?;
     let arguments = input.invoke_args.collect(PAYLOAD_BYTES_MAX).await;
     let payload = event(Some(arguments.map_err(|error| errors::payload_too_large().because(error))?))?;
     lambda.accept(&context, &function, &payload, None).await?;

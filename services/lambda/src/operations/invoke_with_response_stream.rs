@@ -43,6 +43,7 @@ pub(crate) async fn invoke_with_response_stream(
     }
     let with_log = input.log_type == Some(LogType::Tail);
     let event = Event::parse(input.payload, input.client_context, input.tenant_id.as_deref())?;
+    asked.count(&lambda)?;
     let version = asked.found.version.clone();
     if kind == ResponseStreamingInvocationType::DryRun {
         return Ok(InvokeWithResponseStreamResponse {

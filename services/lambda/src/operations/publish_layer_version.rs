@@ -72,7 +72,8 @@ pub(crate) async fn publish_layer_version(
         lambda.delete_blob(blob).await;
     }
     let (number, record) = kept?;
-    let shown = layer::describe(&id, number, &record).map_err(Failure::from)?;
+    let location = lambda.downloads.url(&context, record.content.blob());
+    let shown = layer::describe(&id, number, &record, location).map_err(Failure::from)?;
     let GetLayerVersionResponse { content, layer_arn, layer_version_arn, description, .. } = shown;
     let GetLayerVersionResponse { created_date, version, license_info, .. } = shown;
     Ok(PublishLayerVersionResponse {

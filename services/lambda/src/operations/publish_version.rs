@@ -9,7 +9,7 @@ use apus_schema::ServiceError;
 use crate::code::package::CodeHash;
 use crate::describe::{Detail, configuration};
 use crate::errors::{self, Failure};
-use crate::{Lambda, resolve, revision, store};
+use crate::{Lambda, readiness, resolve, revision, store};
 
 const ACTION: &str = "lambda:PublishVersion";
 
@@ -33,6 +33,7 @@ pub(crate) async fn publish_version(
             let found = store::function::get(&tx, &function.id).await?;
             let mut latest = found.ok_or_else(|| errors::function_not_found(&function))?;
             revision::check(seen.as_deref(), &latest.revision)?;
+            readiness::check_settled(&function, &latest)?;
             check_code(code_sha256.as_deref(), latest.code_hash()?)?;
             let published = store::version::publish(&tx, &function.id, &mut latest, publication).await?;
             Ok::<_, Failure>(published)

@@ -22,14 +22,20 @@ pub(crate) async fn put_function_concurrency(
     // The model has no negative ones.
     let wanted = u32::try_from(input.reserved_concurrent_executions).unwrap_or(0);
     let kept = lambda.store.transact(|tx| {
-        let function = function.clone();
+        let (function, lambda) = (function.clone(), &lambda);
         async move {
             let found = store::function::get(&tx, &function.id).await?;
             let mut record = found.ok_or_else(|| errors::function_not_found(&function))?;
             let reserved = store::function::reserved(&function.id);
             let sum = reserved.get(&tx).await?;
             let provisioned = store::provisioned::total(&tx, &function.id).await?;
-            let more = concurrency::reserve(sum, record.reserved_concurrency, provisioned, wanted)?;
+            let more = concurrency::reserve(
+                sum,
+                record.reserved_concurrency,
+                provisioned,
+                wanted,
+                lambda.concurrency_max,
+            )?;
             if more != 0 {
                 reserved.add(&tx, more);
             }

@@ -29,7 +29,7 @@ pub(crate) async fn put_provisioned_concurrency_config(
     let requested = u32::try_from(input.provisioned_concurrent_executions).unwrap_or(1);
     let record = ProvisionedRecord { requested, modified_at_micros: context.now.as_micros() };
     let kept = lambda.store.transact(|tx| {
-        let (function, record) = (function.clone(), record.clone());
+        let (function, record, lambda) = (function.clone(), record.clone(), &lambda);
         async move {
             let id = &function.id;
             let named = named(&tx, &function, errors::provisioned_unpublished).await?;
@@ -52,6 +52,7 @@ pub(crate) async fn put_provisioned_concurrency_config(
                 all - before,
                 before,
                 record.requested,
+                lambda.concurrency_max,
             )?;
             if more != 0 {
                 sum.add(&tx, more);

@@ -1,5 +1,5 @@
-//! `UpdateFunctionCode`: gives `$LATEST` other code. When it answers, invocations run the new code; those under way
-//! finish with the old.
+//! `UpdateFunctionCode`: gives `$LATEST` other code. Invocations run the old one until the new one has been made ready
+//! (`readiness.rs`); those under way then finish with the old.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::errors::{self, Failure};
 use crate::function_name::{FunctionReference, LATEST};
 use crate::store::FunctionRecord;
 use crate::store::version::Publication;
-use crate::{Lambda, code_source, layer, resolve, revision, settings, store};
+use crate::{Lambda, code_source, layer, readiness, resolve, revision, settings, store};
 
 const ACTION: &str = "lambda:UpdateFunctionCode";
 
@@ -32,6 +32,7 @@ pub(crate) async fn update_function_code(
     let found = found.map_err(Failure::from)?;
     let mut before = found.ok_or_else(|| errors::function_not_found(&function))?;
     revision::check(input.revision_id.as_deref(), &before.revision)?;
+    readiness::check_settled(&function, &before)?;
     let code = FunctionCode {
         zip_file: input.zip_file,
         s3_bucket: input.s3_bucket,
@@ -47,7 +48,7 @@ pub(crate) async fn update_function_code(
         before.code_bytes = package.bytes.len() as u64;
         return Ok(configuration(&function, LATEST, &before, Detail::Full).map_err(Failure::from)?);
     }
-    lambda.prepare(&before.runtime, &function.id.name).await?;
+    lambda.check_runtime(&before.runtime)?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let update = Update {
         function: function.clone(),
@@ -70,7 +71,7 @@ pub(crate) async fn update_function_code(
         lambda.delete_blob(blob).await;
     }
     let Updated { version, record, unused } = kept?;
-    lambda.retire(&function.id, LATEST);
+    lambda.readiness.changed(&function.id, &version);
     for blob in unused {
         lambda.delete_blob(blob).await;
     }
@@ -105,7 +106,9 @@ impl Update {
         let found = store::function::get(tx, id).await?;
         let mut record = found.ok_or_else(|| errors::function_not_found(&self.function))?;
         revision::check(self.seen.as_deref(), &record.revision)?;
+        readiness::check_settled(&self.function, &record)?;
         layer::check_size(self.unpacked_bytes, record.layers())?;
+        store::function::begin_update(tx, id, &mut record);
         let holder = id.qualified_arn(LATEST).to_string();
         let mut unused = vec![self.blob];
         if record.code_hash()? != self.hash {
@@ -123,15 +126,6 @@ impl Update {
         }
         store::function::put(tx, id, &record);
         Ok(Updated { version: LATEST.to_owned(), record, unused })
-    }
-}
-
-impl Lambda {
-    /// Environments of a version are no good any more: they end, busy ones when they are done.
-    pub(crate) fn retire(&self, id: &crate::function_name::FunctionId, version: &str) {
-        for key in self.sessions.forget(id, Some(version)) {
-            self.compute.retire(&key);
-        }
     }
 }
 

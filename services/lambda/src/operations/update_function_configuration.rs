@@ -1,5 +1,5 @@
-//! `UpdateFunctionConfiguration`: changes what is given of `$LATEST`, and leaves the rest. When it answers,
-//! invocations run under the new configuration; those under way finish under the old.
+//! `UpdateFunctionConfiguration`: changes what is given of `$LATEST`, and leaves the rest. Invocations run under the old
+//! configuration until the new one has been made ready (`readiness.rs`); those under way then finish under the old.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::errors::{self, Failure};
 use crate::function_name::{FunctionId, LATEST};
 use crate::settings::{self, Settings};
 use crate::store::FunctionRecord;
-use crate::{Lambda, layer, resolve, revision, role_sessions, store};
+use crate::{Lambda, layer, readiness, resolve, revision, role_sessions, store};
 
 const ACTION: &str = "lambda:UpdateFunctionConfiguration";
 
@@ -34,17 +34,18 @@ pub(crate) async fn update_function_configuration(
     let asked = function.id.clone();
     let before = lambda.store.read(|tx| async move { store::function::get(&tx, &asked).await }).await;
     let before = before.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(&function))?;
+    readiness::check_settled(&function, &before)?;
     if let Some(target) = settings::dead_letters(input.dead_letter_config.as_ref()) {
         let role = input.role.as_deref().unwrap_or(&before.role);
         check(&context, &function.id, role, &target, Purpose::DeadLetters).await?;
     }
     let runtime = input.runtime.as_ref().map_or(&*before.runtime, |runtime| runtime.as_str());
     Settings::check_runtime(runtime)?;
-    lambda.prepare(runtime, &function.id.name).await?;
+    lambda.check_runtime(runtime)?;
     let mut unpacked_bytes = 0;
     if let Some(layers) = &input.layers {
         lambda.check_layers(&context, layers, before.layers()).await?;
-        unpacked_bytes = lambda.unpacked(&function, &before).await?.0.bytes;
+        unpacked_bytes = lambda.unpacked_bytes(&function, &before).await?;
     }
     let fresh = lambda.env.uuid_v4();
     let now = context.now;
@@ -54,6 +55,8 @@ pub(crate) async fn update_function_configuration(
             let found = store::function::get(&tx, &function.id).await?;
             let mut record: FunctionRecord = found.ok_or_else(|| errors::function_not_found(&function))?;
             revision::check(input.revision_id.as_deref(), &record.revision)?;
+            readiness::check_settled(&function, &record)?;
+            store::function::begin_update(&tx, &function.id, &mut record);
             let (role, layers) = (input.role.clone(), input.layers.clone());
             Settings::changed(input, &record, &function.id.name)?.put_into(&mut record);
             record.role = role.unwrap_or(record.role);
@@ -70,7 +73,7 @@ pub(crate) async fn update_function_configuration(
     for blob in unused {
         lambda.delete_blob(blob).await;
     }
-    lambda.retire(&function.id, LATEST);
+    lambda.readiness.changed(&function.id, LATEST);
     Ok(configuration(&function, LATEST, &record, Detail::Full).map_err(Failure::from)?)
 }
 

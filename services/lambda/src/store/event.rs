@@ -39,6 +39,9 @@ pub(crate) struct EventRecord {
     /// Who sent it.
     #[n(5)]
     pub(crate) by: String,
+    /// The trace of the request that it came in.
+    #[n(6)]
+    pub(crate) trace: Option<String>,
 }
 
 /// What became of an event's attempts; there is none before the first has failed.

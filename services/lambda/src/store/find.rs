@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apus_store::{StoreError, Tx};
 
 use super::policy::PolicyRecord;
-use super::{FunctionRecord, alias, function, policy, version};
+use super::{FunctionRecord, alias, function, policy, running, version};
 use crate::alias::choose;
 use crate::function_name::{FunctionReference, LATEST, Qualifier};
 
@@ -14,10 +14,24 @@ use crate::function_name::{FunctionReference, LATEST, Qualifier};
 pub(crate) struct Found {
     /// `$LATEST` or a number.
     pub(crate) version: String,
+    /// As it is shown.
     pub(crate) record: FunctionRecord,
+    /// What invocations run instead, while an update is not through.
+    running: Option<FunctionRecord>,
     /// What all versions share.
     pub(crate) reserved_concurrency: Option<u32>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// What functions of its account and region have for themselves.
+    pub(crate) reserved_total: i64,
+    /// Whether it may be led to by its own doing without end.
+    pub(crate) may_recurse: bool,
+}
+
+impl Found {
+    /// What invocations run.
+    pub(crate) fn content(&self) -> &FunctionRecord {
+        self.running.as_ref().unwrap_or(&self.record)
+    }
 }
 
 /// The version that a name leads to. Of an alias that leads to several, `chance` (from 0 to below 1) decides.
@@ -37,12 +51,28 @@ pub(crate) async fn find(
         other => other,
     };
     let (reserved_concurrency, tags) = (latest.reserved_concurrency, latest.tags.clone());
+    let reserved_total = function::reserved(id).get(tx).await?;
+    let may_recurse = latest.may_recurse();
+    let mut content = None;
     let (version, record) = match qualifier {
-        Qualifier::Latest => (LATEST.to_owned(), Some(latest)),
+        Qualifier::Latest => {
+            if latest.update.is_some() {
+                content = running::get(tx, id).await?;
+            }
+            (LATEST.to_owned(), Some(latest))
+        }
         Qualifier::Version(number) => (number.to_string(), version::get(tx, id, number).await?),
         Qualifier::Alias(_) => return Ok(None),
     };
-    Ok(record.map(|record| Found { version, record, reserved_concurrency, tags }))
+    Ok(record.map(|record| Found {
+        version,
+        record,
+        running: content,
+        reserved_concurrency,
+        tags,
+        reserved_total,
+        may_recurse,
+    }))
 }
 
 /// The same, with the policy of what was named.

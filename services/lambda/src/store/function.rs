@@ -7,7 +7,8 @@ use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::layer::LayerContent;
-use super::{alias, blob, event_invoke, policy, provisioned, space, version};
+use super::stage::{self, Stage, Unready};
+use super::{alias, blob, event_invoke, policy, provisioned, running, space, version};
 use crate::code::package::CodeHash;
 use crate::function_name::{FunctionId, LATEST};
 
@@ -71,6 +72,27 @@ pub(crate) struct FunctionRecord {
     /// The ARN of the dead-letter queue or topic.
     #[n(22)]
     pub(crate) dead_letters: Option<String>,
+    /// Whether it can be invoked, if that is not so.
+    #[n(23)]
+    pub(crate) state: Option<Stage>,
+    /// Whether its last update is what invocations run, if that is not so. Versions are never updated.
+    #[n(24)]
+    pub(crate) update: Option<Stage>,
+    /// What of its log is kept, if that is JSON; absent for text.
+    #[n(25)]
+    pub(crate) json_log: Option<JsonLog>,
+}
+
+/// From which levels on lines of a log in JSON are kept, in the API's words.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct JsonLog {
+    /// Of the function's.
+    #[n(0)]
+    pub(crate) application: String,
+    /// Of the platform's.
+    #[n(1)]
+    pub(crate) system: String,
 }
 
 /// The last version that was made of `$LATEST`.
@@ -123,6 +145,8 @@ impl FunctionRecord {
             published: None,
             recursive_loop: None,
             update_runtime_on: None,
+            state: None,
+            update: None,
             ..self.clone()
         };
         CodeHash::of(&record::encode(&content)).to_string()
@@ -143,6 +167,11 @@ impl FunctionRecord {
             unused.extend(blob::release(tx, blob, holder).await?);
         }
         Ok(unused)
+    }
+
+    /// Whether the function may be led to by its own doing without end; of `$LATEST`, for all versions.
+    pub(crate) fn may_recurse(&self) -> bool {
+        self.recursive_loop.as_deref() == Some("Allow")
     }
 
     /// Its layers, lowest first.
@@ -176,10 +205,32 @@ pub(crate) fn put(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     functions(id).put(tx, (id.name.as_str(),), record);
 }
 
-/// Makes a function, whose code's blob is finished.
+/// Makes a function, whose code's blob is finished. It is to be made ready.
 pub(crate) fn create(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     put(tx, id, record);
     record.hold(tx, &id.qualified_arn(LATEST).to_string());
+    stage::put(tx, &Unready::latest(id));
+}
+
+/// Begins an update of code or configuration: invocations go on with what runs now, until the new content is ready.
+/// Comes before the blobs of the old one are released; no other update is under way.
+pub(crate) fn begin_update(tx: &Tx, id: &FunctionId, record: &mut FunctionRecord) {
+    // After an update that failed, what runs is kept already.
+    if record.update.is_none() {
+        running::keep(tx, id, record);
+        record.hold(tx, &id.qualified_arn(LATEST).to_string());
+    }
+    record.update = Some(Stage::Pending);
+    stage::put(tx, &Unready::latest(id));
+}
+
+/// What was to be made ready is, and invocations run it; the blobs that are nobody's now.
+pub(crate) async fn settle(tx: &Tx, unready: &Unready) -> Result<Vec<BlobId>, StoreError> {
+    stage::delete(tx, unready);
+    match unready.number {
+        None => running::forget(tx, &unready.id).await,
+        Some(_) => Ok(Vec::new()),
+    }
 }
 
 /// Deletes a function with its versions, aliases and policies; the blobs that are nobody's now.
@@ -197,7 +248,9 @@ pub(crate) async fn delete(
         reserved(id).add(tx, -i64::from(own));
     }
     provisioned::delete_all(tx, id);
-    let mut blobs = record.release(tx, &id.qualified_arn(LATEST).to_string()).await?;
+    stage::delete(tx, &Unready::latest(id));
+    let mut blobs = running::forget(tx, id).await?;
+    blobs.extend(record.release(tx, &id.qualified_arn(LATEST).to_string()).await?);
     for (number, version) in version::list(tx, id, None, usize::MAX).await? {
         blobs.extend(version::delete(tx, id, number, &version).await?);
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! account region "lambda" "function" name              → FunctionRecord: `$LATEST`, and what all versions share
 //! account region "lambda" "version"  name number       → FunctionRecord: a published version
+//! account region "lambda" "running"  name              → FunctionRecord: what runs until an update is through
 //! account region "lambda" "number"   name              → the number of the last version; outlives the function
 //! account region "lambda" "alias"    name alias        → AliasRecord
 //! account region "lambda" "policy"   name qualifier    → PolicyRecord; of the function where the qualifier is ""
@@ -16,6 +17,7 @@
 //! account region "lambda" "provisioned" name qualifier → ProvisionedRecord: environments that are to stand
 //! account region "lambda" "reserved"                   → counter: what all functions have for themselves, reserved or
 //!                                                        else provisioned
+//! ""      ""     "lambda" "unready"  account region name number → nothing: a version, or `$LATEST` as 0, to be made ready
 //! ""      ""     "lambda" "provisioned" account region name → nothing: a function with provisioned concurrency
 //! ""      ""     "lambda" "execution" time request-id attempt → ExecutionRecord
 //! ""      ""     "lambda" "execution-id" request-id time attempt → nothing
@@ -38,6 +40,8 @@ pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod policy;
 pub(crate) mod provisioned;
+pub(crate) mod running;
+pub(crate) mod stage;
 pub(crate) mod subject;
 pub(crate) mod version;
 

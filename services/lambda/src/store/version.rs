@@ -5,6 +5,7 @@ use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
 use super::function::{self, FunctionRecord, Published};
+use super::stage::{self, Unready};
 use super::{event_invoke, policy, space};
 use crate::function_name::{FunctionId, LATEST};
 
@@ -43,7 +44,7 @@ pub(crate) struct Publication {
     pub(crate) now: Timestamp,
 }
 
-/// Makes a version of `$LATEST`, and writes both. If `$LATEST` is what the last version was made of, that version
+/// Makes a version of `$LATEST`, and writes both; it is as ready as that. If `$LATEST` is what the last version was made of, that version
 /// is the answer.
 pub(crate) async fn publish(
     tx: &Tx,
@@ -67,8 +68,13 @@ pub(crate) async fn publish(
         reserved_concurrency: None,
         published: None,
         recursive_loop: None,
+        state: latest.state.clone().or_else(|| latest.update.clone()),
+        update: None,
         ..latest.clone()
     };
+    if version.state.is_some() {
+        stage::put(tx, &Unready::version(id, number));
+    }
     version.changed(own, now);
     version.description = description.unwrap_or(version.description);
     latest.published = Some(Published { version: number, content });
@@ -88,6 +94,7 @@ pub(crate) async fn delete(
     record: &FunctionRecord,
 ) -> Result<Vec<BlobId>, StoreError> {
     versions(id).delete(tx, (id.name.as_str(), number));
+    stage::delete(tx, &Unready::version(id, number));
     policy::delete(tx, id, &number.to_string());
     event_invoke::delete(tx, id, &number.to_string());
     record.release(tx, &id.qualified_arn(&number.to_string()).to_string()).await

@@ -1,6 +1,7 @@
 //! Versions keep what they were, aliases share invocations out, and code is kept for as long as a version needs it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::world::{self, World, function, zip};
 use apus_compute::driver::SandboxSpec;
@@ -28,13 +29,16 @@ fn story(test: &str, story: impl AsyncFnOnce(&World)) {
     world::world(test, version, story);
 }
 
-async fn update(world: &World, content: &[u8]) {
-    let input = UpdateFunctionCodeRequest {
+fn code(content: &[u8]) -> UpdateFunctionCodeRequest {
+    UpdateFunctionCodeRequest {
         function_name: "hello".into(),
         zip_file: Some(zip("handler.py", content)),
         ..UpdateFunctionCodeRequest::default()
-    };
-    world.call::<UpdateFunctionCode>(input).await.expect("updated");
+    }
+}
+
+async fn update(world: &World, content: &[u8]) {
+    world.call::<UpdateFunctionCode>(code(content)).await.expect("updated");
 }
 
 async fn publish(world: &World) -> String {
@@ -49,6 +53,8 @@ async fn delete(world: &World, qualifier: Option<&str>) {
 
 /// How many blobs there are, all of which somebody refers to.
 async fn blobs(world: &World) -> usize {
+    // What nobody needs goes after the commit that lets go of it.
+    world.env.sleep(Duration::from_millis(1)).await;
     let blobs = world.store.blobs().list().await.expect("read");
     let referenced = apus_service_lambda::referenced_blobs(&world.store).await.expect("read");
     assert_eq!(blobs, referenced.into_iter().collect::<Vec<_>>());
@@ -120,8 +126,14 @@ fn updates_at_once_leave_no_code_behind() {
     story("updates", async |world| {
         world.call::<CreateFunction>(function("hello")).await.expect("made");
         let contents: Vec<Vec<u8>> = (0..8_u8).map(|number| vec![b'a' + number % 4]).collect();
-        let all = contents.iter().map(|content| update(world, content));
-        futures_util::future::join_all(all).await;
+        let all = contents.iter().map(|content| world.call_only::<UpdateFunctionCode>(code(content)));
+        let (updated, refused): (Vec<_>, Vec<_>) =
+            futures_util::future::join_all(all).await.into_iter().partition(Result::is_ok);
+        assert!(!updated.is_empty());
+        for refused in refused.into_iter().filter_map(Result::err) {
+            assert_eq!(refused.name(), "ResourceConflictException", "{refused}");
+        }
+        world.settled().await;
         assert_eq!(blobs(world).await, 1);
     });
 }

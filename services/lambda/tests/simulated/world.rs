@@ -24,7 +24,7 @@ use apus_model_sqs::{SendMessageRequest, SendMessageResult};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
 use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink, LogSource};
-use apus_store::{Keyspace, Store};
+use apus_store::{Direction, Keyspace, Store};
 use bytes::Bytes;
 
 use crate::queue::Queues;
@@ -34,6 +34,9 @@ pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/worker";
 const INIT: Duration = Duration::from_millis(100);
 const ENVIRONMENTS_MAX: usize = 4;
 pub(crate) const WAITING_MAX: usize = 2;
+
+/// What answers before it has come about.
+const SETTLING: [&str; 3] = ["CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"];
 
 struct AllowAll;
 
@@ -204,8 +207,30 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A call of an operation, by the root of the development account.
+    /// A call of an operation, by the root of the development account. What makes or updates a function waits until it
+    /// is settled.
     pub(crate) async fn call<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
+        let answer = self.call_only::<O>(input).await;
+        if SETTLING.contains(&O::SCHEMA.name) {
+            self.settled().await;
+        }
+        answer
+    }
+
+    /// Until nothing is being made ready.
+    pub(crate) async fn settled(&self) {
+        let unready = &Keyspace::new("", "", "lambda").sub(("unready",)).all();
+        let is_settled = async || {
+            let found = self.store.read(|tx| async move { tx.range(unready, 1, Direction::Forward).await });
+            found.await.expect("read").is_empty()
+        };
+        while !is_settled().await {
+            apus_env::yield_now().await;
+        }
+    }
+
+    /// The call alone.
+    pub(crate) async fn call_only<O: Operation>(&self, input: O::Input) -> Result<O::Output, ServiceError> {
         let caller = Caller::root(AccountId::DEVELOPMENT, self.region.clone());
         let context = self.platform.context(caller, Origin::default(), None);
         self.platform.call::<O>(context, input).await

@@ -21,7 +21,7 @@ pub(crate) const ACCESS: Access<Publish> = Access::new("sns:Publish", |input: &P
 
 pub(crate) async fn publish(
     sns: Arc<Sns>,
-    _context: Context,
+    context: Context,
     input: PublishInput,
 ) -> Result<PublishResponse, ServiceError> {
     let Some(arn) = input.topic_arn.or(input.target_arn) else {
@@ -36,7 +36,7 @@ pub(crate) async fn publish(
         return Err(ParameterError::plain(both).into());
     }
     let id = TopicId::parse(&arn, "TopicArn")?;
-    let message = Message::new(
+    let mut message = Message::new(
         input.message,
         input.subject,
         input.message_structure.as_deref(),
@@ -44,6 +44,7 @@ pub(crate) async fn publish(
         input.message_group_id,
         input.message_deduplication_id,
     )?;
+    message.trace = context.origin.trace;
     let message_id = sns.env.uuid_v4();
     let published = publishing::publish(&sns, &id, vec![(message, message_id)]).await?;
     let published =

@@ -26,7 +26,7 @@ pub(crate) const ACCESS: Access<PublishBatch> =
 
 pub(crate) async fn publish_batch(
     sns: Arc<Sns>,
-    _context: Context,
+    context: Context,
     input: PublishBatchInput,
 ) -> Result<PublishBatchResponse, ServiceError> {
     let id = TopicId::parse(&input.topic_arn, "TopicArn")?;
@@ -36,7 +36,8 @@ pub(crate) async fn publish_batch(
     let (mut ids, mut messages, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         let entry_id = entry.id.clone();
-        let message = message(entry).and_then(|message| {
+        let message = message(entry).and_then(|mut message| {
+            message.trace.clone_from(&context.origin.trace);
             publishing::check(&topic.attributes, &message)?;
             Ok(message)
         });

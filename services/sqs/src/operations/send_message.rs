@@ -24,8 +24,9 @@ pub(crate) async fn send_message(
     let queue = sqs.lanes.queue(&id).await?;
     let sender = context.caller.principal.user_id();
     let outgoing = Outgoing::from(input);
+    let trace = context.origin.trace.as_deref();
     let (record, digests) =
-        outgoing.for_queue(&queue.attributes, sqs.env.now(), &sender, sqs.env.uuid_v4())?;
+        outgoing.for_queue(&queue.attributes, sqs.env.now(), &sender, trace, sqs.env.uuid_v4())?;
     let sent = sqs.lanes.send(id, vec![record]).await?.pop();
     let sent = sent.ok_or_else(|| ServiceError::internal("a message was sent and not answered"))?;
     Ok(SendMessageResult {

@@ -34,10 +34,11 @@ pub(crate) async fn send_message_batch(
         return Err(BatchError::TooLong(bytes).into());
     }
     let (now, sender) = (sqs.env.now(), context.caller.principal.user_id());
+    let trace = context.origin.trace.as_deref();
     let mut result = SendMessageBatchResult::default();
     let (mut records, mut accepted) = (Vec::new(), Vec::new());
     for (entry, outgoing) in entries {
-        match outgoing.for_queue(&queue.attributes, now, &sender, sqs.env.uuid_v4()) {
+        match outgoing.for_queue(&queue.attributes, now, &sender, trace, sqs.env.uuid_v4()) {
             Ok((record, digests)) => {
                 records.push(record);
                 accepted.push((entry, digests));

@@ -259,8 +259,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes it, with its limits, and returns how a process comes into it.
-    pub(super) fn create(&self, limits: Limits) -> io::Result<Entrance> {
+    /// Makes it, and returns how a process comes into it.
+    pub(super) fn create(&self) -> io::Result<Entrance> {
         // The freezer's first: what is frozen cannot end.
         for directory in self.directories.iter().rev() {
             match fs::create_dir(directory) {
@@ -275,6 +275,25 @@ impl Group {
         }
         if self.directories.is_empty() {
             return Ok(Entrance::None);
+        }
+        if self.v2 {
+            let group = rustix::fs::open(
+                &self.directories[0],
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
+            return Ok(Entrance::Born(group));
+        }
+        let doors = self.directories.iter().map(|directory| {
+            Ok(rustix::fs::open(directory.join("tasks"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
+        });
+        Ok(Entrance::Walks(doors.collect::<io::Result<_>>()?))
+    }
+
+    /// Bounds it.
+    pub(super) fn limit(&self, limits: Limits) -> io::Result<()> {
+        if self.directories.is_empty() {
+            return Ok(());
         }
         if self.v2 {
             let own = &self.directories[0];
@@ -292,19 +311,7 @@ impl Group {
             optional(write(&memory.join("memory.memsw.limit_in_bytes"), &limits.memory_bytes.to_string()))?;
             write(&pids.join("pids.max"), &limits.processes_max.to_string())?;
         }
-        self.weigh(limits.cpu_milli.max(BURST_CPU_MILLI))?;
-        if self.v2 {
-            let group = rustix::fs::open(
-                &self.directories[0],
-                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?;
-            return Ok(Entrance::Born(group));
-        }
-        let doors = self.directories.iter().map(|directory| {
-            Ok(rustix::fs::open(directory.join("tasks"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
-        });
-        Ok(Entrance::Walks(doors.collect::<io::Result<_>>()?))
+        self.weigh(limits.cpu_milli.max(BURST_CPU_MILLI))
     }
 
     /// Sets its weight when processors are short.

@@ -14,6 +14,8 @@ use super::message::{COMMAND_BYTES_MAX, Command, Fault, Signal};
 use super::mounts::{Step, at};
 use super::packet;
 
+/// The stack on which a process becomes a program: a few times what that takes.
+const PROGRAM_STACK_BYTES: usize = 256 * 1024;
 /// What of a program's failure is told.
 const WHY_BYTES_MAX: usize = 512;
 /// First byte of what a program that was not executed leaves behind.
@@ -194,20 +196,28 @@ impl FirstProcess<'_> {
         let ours = |error: io::Error| (format!("start the program: {error}"), Fault::Host);
         let (read, write) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| ours(error.into()))?;
-        // SAFETY: the child is a copy of this process, which has one thread only, so that no lock is held by another.
-        // The filter that this process may be under refuses the newer call.
-        let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        let mut stack = Vec::<u8>::with_capacity(PROGRAM_STACK_BYTES);
+        let end = stack.spare_capacity_mut().as_mut_ptr_range().end.map_addr(|address| address & !15);
+        let becoming = Becoming { first: self, part, told: &write };
+        // Copying this process's memory would take longer than all that is done there; but what gives up privileges there
+        // changes what belongs to the memory.
+        let shared = if self.birth.level.has_namespaces() { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
+        // SAFETY: this process has one thread only. Either the new one has a copy of all, or this one stands still until the
+        // other has executed or ended, so that stack, argument and all else that they share are one's alone at any
+        // time. The stack grows down from its end, which is aligned to 16 bytes. The newer call is refused by the filter
+        // that this process may be under.
+        let pid = unsafe {
+            libc::clone(
+                become_part,
+                end.cast(),
+                shared | libc::SIGCHLD,
+                (&raw const becoming).cast_mut().cast(),
+            )
+        };
         if pid < 0 {
             return Err(ours(io::Error::last_os_error()));
         }
-        let Some(pid) = Pid::from_raw(pid as i32) else {
-            let (kind, why) = match self.become_program(part) {
-                Ok(why) => (ITS_OWN, why),
-                Err(why) => (OURS, why),
-            };
-            let _ = rustix::io::write(&write, &[&[kind], why.as_bytes()].concat());
-            child::exit(STATUS_FAILED)
-        };
+        let pid = Pid::from_raw(pid).expect("`clone` returns in this process only");
         drop(write);
         let mut why = [0; WHY_BYTES_MAX];
         let length = rustix::io::read(&read, &mut why[..]).map_err(|error| ours(error.into()))?;
@@ -241,6 +251,25 @@ impl FirstProcess<'_> {
         at(|| format!("enter {directory}"), rustix::process::chdir(directory))?;
         Ok(child::exec(&companion.command, &companion.variables))
     }
+}
+
+/// What the process that becomes a program is told.
+struct Becoming<'a> {
+    first: &'a FirstProcess<'a>,
+    part: Part,
+    /// Where it says why it did not.
+    told: &'a OwnedFd,
+}
+
+extern "C" fn become_part(becoming: *mut libc::c_void) -> i32 {
+    // SAFETY: it is what `execute` has on its stack: a copy of it, or itself while it stands still.
+    let Becoming { first, part, told } = unsafe { &*becoming.cast::<Becoming<'_>>() };
+    let (kind, why) = match first.become_program(*part) {
+        Ok(why) => (ITS_OWN, why),
+        Err(why) => (OURS, why),
+    };
+    let _ = rustix::io::write(told, &[&[kind], why.as_bytes()].concat());
+    child::exit(STATUS_FAILED)
 }
 
 fn mask(how: i32, set: &libc::sigset_t) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The platform's side of one spawner process: what it is asked, what it reports, what runs under it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -32,7 +32,8 @@ pub(super) struct Link {
 /// What is running, and which slots are free.
 struct Table {
     next_id: u64,
-    free_slots: Vec<u32>,
+    /// The one that was free longest first, as the spawner has it.
+    free_slots: VecDeque<u32>,
     living: BTreeMap<u64, Living>,
 }
 
@@ -85,7 +86,7 @@ impl Link {
             groups,
             table: Mutex::new(Table {
                 next_id: 1,
-                free_slots: (0..config.sandboxes_max).rev().collect(),
+                free_slots: (0..config.sandboxes_max).collect(),
                 living: BTreeMap::new(),
             }),
             gone: watch::Sender::new(false),
@@ -115,7 +116,7 @@ impl Link {
         }
         let slot = table
             .free_slots
-            .pop()
+            .pop_front()
             .ok_or_else(|| StartError::Host("as many sandboxes run as may; raise the limit".into()))?;
         let id = table.next_id;
         table.next_id += 1;
@@ -154,7 +155,7 @@ impl Link {
     pub(super) fn forget(&self, id: u64, ended: Ended) {
         let mut table = self.table();
         if let Some(living) = table.living.remove(&id) {
-            table.free_slots.push(living.slot);
+            table.free_slots.push_back(living.slot);
             drop(table);
             living.outputs.iter().for_each(|output| output.drain());
             let _ = living.ended.send(Some(ended));

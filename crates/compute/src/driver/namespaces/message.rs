@@ -26,9 +26,12 @@ pub(super) struct Hello {
     /// What network namespaces are furnished with.
     #[n(3)]
     pub network: NetworkPlan,
-    /// How many network namespaces are kept ready.
+    /// How many network namespaces and control groups are kept ready.
     #[n(4)]
-    pub networks_ready: u32,
+    pub spares: u32,
+    /// How many sandboxes there may be at once.
+    #[n(5)]
+    pub sandboxes_max: u32,
     /// How sandboxes are isolated.
     #[n(6)]
     pub level: Level,

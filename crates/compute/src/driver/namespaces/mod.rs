@@ -16,6 +16,7 @@ mod mounts;
 mod network;
 mod output_pipe;
 pub(crate) mod packet;
+mod reserve;
 mod sandbox;
 mod scratch;
 pub(crate) mod seccomp;
@@ -53,8 +54,8 @@ pub use self::spawner::{SPAWNER_ARGUMENT, spawner_main};
 pub const RUNTIME_API_PORT: u16 = 9001;
 /// The port at which the platform's endpoint speaks TLS inside a sandbox, and the one if that is taken.
 pub const SECURE_PORTS: [u16; 2] = [443, 4443];
-/// Network namespaces that are kept ready, unless told otherwise.
-pub const NETWORKS_READY: u32 = 4;
+/// Network namespaces, and control groups, that are kept ready, unless told otherwise.
+pub const SPARES: u32 = 4;
 /// The user of the first sandbox, unless told otherwise: beyond what hosts give to people and services.
 pub const UID_BASE: u32 = 200_000;
 /// The host is short of memory when less than this part of it is left.
@@ -73,8 +74,8 @@ pub struct NamespaceConfig {
     pub sandboxes_max: u32,
     /// The port of the platform's endpoint inside sandboxes.
     pub endpoint_port: u16,
-    /// Network namespaces that are kept ready.
-    pub networks_ready: u32,
+    /// Network namespaces and control groups that are kept ready.
+    pub spares: u32,
     /// How well sandboxes are isolated.
     pub level: Level,
     /// Whether a function never has more of the processors than its memory buys, even when they are idle.
@@ -98,7 +99,7 @@ impl NamespaceConfig {
             uid_base: UID_BASE,
             sandboxes_max,
             endpoint_port,
-            networks_ready: NETWORKS_READY,
+            spares: SPARES,
             level: if rustix::process::geteuid().is_root() { Level::Full } else { Level::Rootless },
             hard_cpu_limits: false,
             platform_ports: vec![endpoint_port],
@@ -179,7 +180,8 @@ impl NamespaceDriver {
             cgroup_name: name,
             uid_base: config.uid_base,
             network: config.network(),
-            networks_ready: config.networks_ready,
+            spares: config.spares,
+            sandboxes_max: config.sandboxes_max,
             level: config.level,
             hard_cpu_limits: config.hard_cpu_limits,
             own_users: config.own_users(),

@@ -16,6 +16,7 @@ use super::cgroups::{Entrance, Group, Groups, Limits};
 use super::child::{self, Birth};
 use super::message::{Hello, PACKET_BYTES_MAX, Report, Request};
 use super::network::{Network, NetworkMaker};
+use super::reserve::{Made, Reserve};
 use super::scratch::Scratch;
 use super::{identity, packet, seccomp, supervisor};
 use crate::driver::{Level, SandboxSpec};
@@ -27,6 +28,8 @@ pub const SPAWNER_ARGUMENT: &str = "__spawner";
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 64;
 const TOKEN_PLATFORM: u64 = 0;
+/// How long nothing must happen before something is made ready: it would compete with what starts.
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 3_000_000 };
 /// How long a memory limit may stay raised after the scratch space that raised it was given back.
 const LOWERING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
@@ -54,11 +57,7 @@ pub fn spawner_main(mut arguments: impl Iterator<Item = String>) {
 struct Spawner {
     platform: OwnedFd,
     hello: Hello,
-    groups: Groups,
-    /// Unless all share the host's.
-    networks: Option<NetworkMaker>,
-    networks_ready: Vec<Network>,
-    networks_wanted: usize,
+    reserve: Reserve,
     filter: Vec<sock_filter>,
     events: OwnedFd,
     living: BTreeMap<u64, Living>,
@@ -68,7 +67,19 @@ struct Spawner {
     _life_end: OwnedFd,
 }
 
+/// What the spawner does while nothing is asked of it.
+#[derive(Clone, Copy)]
+enum Rest {
+    /// It waits whether more comes.
+    Begins,
+    /// It makes things ready.
+    Fills,
+    /// All is ready that is to be.
+    Full,
+}
+
 struct Living {
+    slot: u32,
     /// Its first process.
     pid: Pid,
     process: OwnedFd,
@@ -109,17 +120,15 @@ impl Spawner {
         let data = epoll::EventData::new_u64(TOKEN_PLATFORM);
         epoll::add(&events, &platform, data, epoll::EventFlags::IN)?;
         let (life, life_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let networks = has_namespaces.then(|| NetworkMaker::new(hello.network.clone())).transpose()?;
         Ok(Self {
-            networks: has_namespaces.then(|| NetworkMaker::new(hello.network.clone())).transpose()?,
-            networks_ready: Vec::new(),
-            networks_wanted: if has_namespaces { hello.networks_ready as usize } else { 0 },
+            reserve: Reserve::new(networks, groups, hello.spares as usize, hello.sandboxes_max),
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             filter: seccomp::filter(),
             living: BTreeMap::new(),
             _life_end: life_end,
             platform,
             hello,
-            groups,
             events,
             life,
         })
@@ -134,23 +143,27 @@ impl Spawner {
     fn serve_until_gone(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         let mut events = Vec::with_capacity(EVENTS_MAX);
+        let mut rest = Rest::Begins;
         loop {
-            let idle_work = self.networks_ready.len() < self.networks_wanted;
-            let patience = match (idle_work, self.living.values().any(|living| living.raised)) {
-                (true, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
-                (false, true) => Some(LOWERING),
-                (false, false) => None,
+            let patience = match (rest, self.living.values().any(|living| living.raised)) {
+                (Rest::Begins, _) => Some(QUIET),
+                (Rest::Fills, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
+                (Rest::Full, true) => Some(LOWERING),
+                (Rest::Full, false) => None,
             };
             events.clear();
             match epoll::wait(&self.events, rustix::buffer::spare_capacity(&mut events), patience.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            if events.is_empty() && idle_work {
-                self.make_network_ready();
-            } else if events.is_empty() {
-                self.lower();
-            }
+            rest = match (events.is_empty(), rest) {
+                (false, _) => Rest::Begins,
+                (true, Rest::Begins | Rest::Fills) => self.fill(),
+                (true, Rest::Full) => {
+                    self.lower();
+                    Rest::Full
+                }
+            };
             for event in &events {
                 let token = event.data.u64();
                 if token != TOKEN_PLATFORM {
@@ -172,16 +185,9 @@ impl Spawner {
         }
     }
 
-    /// When the host has no more of them, sandboxes try to get theirs as they start, and say why they cannot.
-    fn make_network_ready(&mut self) {
-        let Some(networks) = &self.networks else { return };
-        match networks.make() {
-            Ok(network) => self.networks_ready.push(network),
-            Err(error) => {
-                eprintln!("apus: no network namespaces are kept ready any more: {error}");
-                self.networks_wanted = 0;
-            }
-        }
+    /// Makes one thing ready, if something is to be.
+    fn fill(&mut self) -> Rest {
+        if self.reserve.make_one() { Rest::Fills } else { Rest::Full }
     }
 
     /// One packet of the platform; whether the platform is still there.
@@ -195,6 +201,7 @@ impl Spawner {
         match request {
             Request::Start { id, slot, spec } => {
                 if let Err(error) = self.start(id, slot, &spec, beside) {
+                    self.reserve.vacate(slot);
                     self.report(&Report::Refused { id, why: error.to_string() })?;
                 }
             }
@@ -213,23 +220,17 @@ impl Spawner {
             return Err(io::Error::other("a sandbox needs a control socket and an output pipe"));
         };
         let ends = (control, output, beside.next());
-        let network = match (self.networks_ready.pop(), &self.networks) {
-            (None, Some(networks)) => Some(networks.make()?),
-            (ready, _) => ready,
-        };
-        let group = self.groups.slot(slot);
-        let scratch = if self.networks.is_some() { Scratch::of(&spec.root)? } else { None };
+        let network = self.reserve.network()?;
+        let scratch = if self.reserve.has_networks() { Scratch::of(&spec.root)? } else { None };
         let limits = Limits {
             memory_bytes: spec.memory_bytes,
             scratch_bytes: scratch.as_ref().map_or(0, Scratch::bytes),
             cpu_milli: spec.cpu_milli,
             processes_max: spec.processes_max,
         };
-        let born = group.create(limits).and_then(|entrance| {
-            let memory_events = group.watch_memory()?;
-            Ok((memory_events, self.bear(slot, spec, scratch.as_ref(), network, entrance, ends)?))
-        });
-        let (memory_events, (pid, process)) = match born {
+        let Made { group, entrance, memory_events } = self.reserve.group(slot, limits)?;
+        let born = self.bear(slot, spec, scratch.as_ref(), network, entrance, ends);
+        let (pid, process) = match born {
             Ok(born) => born,
             Err(error) => {
                 let _ = group.remove();
@@ -238,6 +239,7 @@ impl Spawner {
         };
         let end = if self.hello.level.has_namespaces() { ProcessSignal::KILL } else { ProcessSignal::TERM };
         let living = Living {
+            slot,
             pid,
             process,
             end,
@@ -311,6 +313,7 @@ impl Spawner {
         }
         let Some(living) = self.living.remove(&id) else { return Ok(()) };
         let report = bury(id, &living);
+        self.reserve.vacate(living.slot);
         if !self.hello.level.has_namespaces() {
             // Those of a first process that was killed itself.
             supervisor::end_children(|pid| !self.living.values().any(|living| living.pid == pid));
@@ -341,7 +344,7 @@ impl Spawner {
         for (id, living) in std::mem::take(&mut self.living) {
             bury(id, &living);
         }
-        let _ = self.groups.sweep();
+        let _ = self.reserve.sweep();
     }
 }
 

@@ -10,6 +10,7 @@ public final class Bootstrap {
 
     public static void main(String[] arguments) throws Exception {
         Api api = new Api(System.getenv("AWS_LAMBDA_RUNTIME_API"));
+        Log.install();
         Entry entry;
         try {
             entry = Entry.load(System.getenv("_HANDLER"));
@@ -21,6 +22,7 @@ public final class Bootstrap {
         while (true) {
             Api.Invocation invocation = api.next();
             String path = "invocation/" + invocation.requestId() + "/";
+            Log.requestId = invocation.requestId();
             String trace = invocation.header("lambda-runtime-trace-id");
             if (trace != null) {
                 System.setProperty("com.amazonaws.xray.traceHeader", trace);
@@ -44,7 +46,7 @@ public final class Bootstrap {
     }
 
     private static void tell(Api api, String path, Throwable error) throws Exception {
-        System.out.println(Fault.logged(error));
+        Log.error(error);
         System.out.flush();
         System.err.flush();
         api.post(path, Json.write(Fault.report(error)), error.getClass().getName());

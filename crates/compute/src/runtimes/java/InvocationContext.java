@@ -4,7 +4,6 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -69,10 +68,7 @@ final class InvocationContext implements InvocationHandler {
             case "getRemainingTimeInMillis":
                 return (int) Math.max((Long) answers.get("deadline") - System.currentTimeMillis(), 0);
             case "getLogger":
-                return proxy(returned, "Logger", Collections.<String, Object>emptyMap());
-            case "log":
-                log(arguments[0]);
-                return null;
+                return Log.logger(returned);
             case "getIdentity":
                 return proxy(returned, "Identity", identity((Map<?, ?>) answers.get("identity")));
             case "getClientContext":
@@ -109,12 +105,5 @@ final class InvocationContext implements InvocationHandler {
         answers.put("getAppVersionCode", of(known, "app_version_code"));
         answers.put("getAppPackageName", of(known, "app_package_name"));
         return answers;
-    }
-
-    /** Each call is a line of the log. */
-    private static void log(Object message) {
-        String text = message instanceof byte[] ? new String((byte[]) message, StandardCharsets.UTF_8) : String.valueOf(message);
-        System.out.print(text.endsWith("\n") ? text : text + "\n");
-        System.out.flush();
     }
 }

@@ -23,8 +23,17 @@ macro_rules! classes {
     };
 }
 
-const FILES: &[(&str, &[u8])] =
-    classes!["Api", "Api$Invocation", "Bootstrap", "Convert", "Entry", "Fault", "InvocationContext", "Json"];
+const FILES: &[(&str, &[u8])] = classes![
+    "Api",
+    "Api$Invocation",
+    "Bootstrap",
+    "Convert",
+    "Entry",
+    "Fault",
+    "InvocationContext",
+    "Json",
+    "Log"
+];
 
 fn plan(version: &str, context: &RuntimeContext<'_>) -> Result<RuntimePlan, PlanFailure> {
     let wanted: u32 = version.parse().ok().filter(|major| *major >= MAJOR_MIN).ok_or_else(|| {
