@@ -129,7 +129,7 @@ def test_an_external_extension_reads_telemetry_of_the_whole_life(aws, create, la
         "platform.initStart", "platform.telemetrySubscription", "platform.initRuntimeDone", "platform.initReport",
         "platform.extension", "platform.start", "platform.runtimeDone", "platform.report"]
     started = next(event for event in events if event["type"] == "platform.initStart")["record"]
-    assert started["functionName"] == name and started["instanceMaxMemory"] == 128
+    assert started["functionName"] == name and started["instanceMaxMemory"] == 128 << 20
     written = [event["record"] for event in events if event["type"] == "function"]
     assert written[0] == "handler says one"
     report = next(event for event in events if event["type"] == "platform.report")["record"]

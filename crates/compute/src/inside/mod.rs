@@ -85,9 +85,10 @@ pub(crate) async fn serve(env: Env, listener: TcpListener, inside: Inside, user:
                 let inside = inside.clone();
                 async move { Ok::<_, Infallible>(route(&inside, request).await) }
             });
-            let connection =
-                // As AWS writes them: shell scripts look for them so.
-            hyper::server::conn::http1::Builder::new().title_case_headers(true).serve_connection(TokioIo::new(stream), service);
+            let mut server = hyper::server::conn::http1::Builder::new();
+            // As AWS writes them: shell scripts look for them so.
+            server.title_case_headers(true);
+            let connection = server.serve_connection(TokioIo::new(stream), service);
             tokio::select! {
                 // A runtime that hangs up has ended or will connect again.
                 _ = connection => {}

@@ -11,6 +11,9 @@ use super::{
 
 const MIB: u64 = 1024 * 1024;
 
+/// What a trace that is kept has in its header.
+const SAMPLED: &str = "Sampled=1";
+
 /// The versions of the JSON, of the Logs API and the Telemetry API, which is the younger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Schema {
@@ -177,8 +180,10 @@ impl Fields {
         }
     }
 
+    /// Of what is not sampled nobody keeps a trace, and none is told.
     fn tracing(&mut self, trace_id: Option<&str>) {
-        if let Some(value) = trace_id {
+        let is_sampled = |trace: &&str| trace.split(';').any(|part| part == SAMPLED);
+        if let Some(value) = trace_id.filter(is_sampled) {
             self.put("tracing", json!({ "type": "X-Amzn-Trace-Id", "value": value }));
         }
     }

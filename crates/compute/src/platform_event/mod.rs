@@ -128,7 +128,7 @@ pub struct Start {
     pub request_id: String,
     /// The function's version.
     pub version: String,
-    /// The trace that it belongs to, as in `X-Amzn-Trace-Id`.
+    /// The trace that it belongs to, as in `X-Amzn-Trace-Id`; AWS's JSON tells it if it is sampled.
     pub trace_id: Option<String>,
 }
 
@@ -329,7 +329,9 @@ mod tests {
         let plain = told.clone();
         told["tracing"] = tracing.clone();
         let line = "START RequestId: r Version: $LATEST";
-        check(PlatformRecord::Start(start), Some(line), each(Some(plain), Some(told)));
+        check(PlatformRecord::Start(start.clone()), Some(line), each(Some(plain.clone()), Some(told)));
+        let unsampled = Start { trace_id: Some("Root=1-2-3;Sampled=0".into()), ..start };
+        check(PlatformRecord::Start(unsampled), Some(line), each(Some(plain.clone()), Some(plain)));
 
         let done = RuntimeDone {
             request_id: "r".into(),

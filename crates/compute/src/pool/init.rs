@@ -1,6 +1,7 @@
 //! The start of an environment: tries, until its runtime and its extensions have asked for work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apus_env::Env;
@@ -164,6 +165,7 @@ impl Try<'_> {
         let telemetry = Telemetry::new(env.clone());
         blueprint.log.attach(telemetry.clone());
         blueprint.log.platform(blueprint.init_start(self.phase));
+        let is_runtime_done = AtomicBool::new(false);
         let (failure, living) = match self.start(telemetry).await {
             Err(StartError::Host(why)) => return Err(StartFailure::Platform(InvokeError::Host(why))),
             Err(StartError::Entrypoint(why)) => (Failure::Entrypoint(why), None),
@@ -173,7 +175,7 @@ impl Try<'_> {
                 let initialised = async {
                     tokio::select! {
                         biased;
-                        initialised = self.initialise(&living) => initialised,
+                        initialised = self.initialise(&living, &is_runtime_done) => initialised,
                         failure = living.broken() => Err(failure),
                     }
                 };
@@ -194,7 +196,9 @@ impl Try<'_> {
             }
         };
         let took = env.monotonic().saturating_sub(begun);
-        self.runtime_done(failure.status());
+        if !is_runtime_done.into_inner() {
+            self.runtime_done(failure.status());
+        }
         self.report(failure.status(), took);
         let mut memory_max_bytes = 0;
         if let Some(living) = living {
@@ -236,8 +240,8 @@ impl Try<'_> {
         Ok(Ok(Living::new(self.env.clone(), exchange, telemetry, sandbox, names.clone())))
     }
 
-    /// The program is started once its companions have registered, as on AWS.
-    async fn initialise(&self, living: &Living) -> Result<(), Failure> {
+    /// The program is started once its companions have registered, as on AWS. Notes when the runtime has done its part.
+    async fn initialise(&self, living: &Living, is_runtime_done: &AtomicBool) -> Result<(), Failure> {
         living.exchange.registered().await;
         living.begin().await.map_err(|error| match error {
             StartError::Entrypoint(why) | StartError::Companion(why) | StartError::Host(why) => {
@@ -247,6 +251,7 @@ impl Try<'_> {
         living.exchange.runtime_initialised().await.map_err(Failure::Fault)?;
         living.sandbox.drain_output();
         self.runtime_done(Status::Success);
+        is_runtime_done.store(true, Ordering::Relaxed);
         living.exchange.initialised().await.map_err(Failure::Fault)
     }
 

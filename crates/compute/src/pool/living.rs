@@ -169,6 +169,13 @@ impl Living {
     }
 }
 
+impl Drop for Living {
+    /// What ended by itself was told by nobody that nothing can be delivered any more.
+    fn drop(&mut self) {
+        self.telemetry.close();
+    }
+}
+
 /// The program's, or a companion's by its number.
 fn first_end(ends: &Ends) -> Option<(Option<usize>, Exit)> {
     let companion = || ends.companions.iter().enumerate().find_map(|(at, exit)| Some((Some(at), (*exit)?)));

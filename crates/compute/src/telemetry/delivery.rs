@@ -28,7 +28,12 @@ pub(super) async fn deliver(telemetry: Arc<Telemetry>, id: u64) {
     while let Some((destination, batch)) = telemetry.next_batch(id).await {
         let sandbox = telemetry.sandbox.get().and_then(Weak::upgrade);
         let Some(sandbox) = sandbox else { return };
-        let sent = send(&telemetry, &*sandbox, &destination, &mut kept, batch).await;
+        let sent = tokio::select! {
+            biased;
+            // Who subscribes anew leaves nothing behind that still holds memory.
+            () = telemetry.gone(id) => return,
+            sent = send(&telemetry, &*sandbox, &destination, &mut kept, batch) => sent,
+        };
         let went_well = matches!(sent, Sent::Delivered);
         telemetry.sent(id, sent);
         if went_well {
@@ -88,7 +93,7 @@ async fn while_awake<T>(telemetry: &Telemetry, future: impl Future<Output = T>) 
     }
 }
 
-/// One array in one request. What the subscriber answers is its own business, but that it does.
+/// One array in one request, which the subscriber takes or not.
 async fn post(
     telemetry: &Telemetry,
     connection: TcpStream,
@@ -113,7 +118,7 @@ async fn post(
     });
     let response = sender.send_request(request).await.map_err(io::Error::other)?;
     drop((sender, connection));
-    if response.status().is_server_error() {
+    if !response.status().is_success() {
         return Err(io::Error::other(format!("it answered {}", response.status())));
     }
     Ok(())

@@ -297,6 +297,17 @@ impl Telemetry {
         }
     }
 
+    /// Waits until there is no such subscriber any more.
+    async fn gone(&self, id: u64) {
+        loop {
+            let rung = self.bell.notified();
+            if self.lock().of(id).is_none() {
+                return;
+            }
+            rung.await;
+        }
+    }
+
     fn sent(&self, id: u64, sent: Sent) {
         let now = self.env.monotonic();
         let mut state = self.lock();
@@ -305,10 +316,7 @@ impl Telemetry {
             match sent {
                 Sent::Delivered => {}
                 Sent::Unsent(batch) => subscriber.buffer.put_back(now, batch),
-                Sent::Lost(batch) => {
-                    let bytes = batch.iter().map(|record| record.len() as u64).sum();
-                    subscriber.buffer.lose(Dropped { records: batch.len() as u64, bytes });
-                }
+                Sent::Lost(batch) => subscriber.buffer.refuse(&batch),
             }
         }
         drop(state);

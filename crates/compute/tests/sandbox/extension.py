@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An extension that does what the variable DO of its function says, and notes in /tmp what it is told."""
+"""An extension that does what the variable DO of its function says, and notes in a file what it is told."""
 
 import http.server
 import json
@@ -12,11 +12,13 @@ import urllib.request
 
 API = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"]
 NAME = os.path.basename(sys.argv[0])
+# Without namespaces /tmp is everybody's.
+NOTES = os.path.join(os.environ.get("TMPDIR", "/tmp"), NAME)
 DO = json.loads(os.environ.get("DO", "{}")).get(NAME, {})
 
 
 def note(*what):
-    with open("/tmp/" + NAME, "a") as file:
+    with open(NOTES, "a") as file:
         file.write(json.dumps(what) + "\n")
 
 
@@ -42,8 +44,15 @@ def wait_for_the_test(word):
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
+    refuses = DO.get("refuses", 0)
+
     def do_POST(self):
-        for event in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+        events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if Listener.refuses:
+            Listener.refuses -= 1
+            note("refused", events)
+            return self.send_error(503)
+        for event in events:
             note("telemetry", event)
         self.send_response(200)
         self.end_headers()
@@ -55,11 +64,12 @@ class Listener(http.server.BaseHTTPRequestHandler):
 def subscribe(identifier, wish):
     server = http.server.HTTPServer((wish.get("host", "sandbox.localdomain"), 0), Listener)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = wish.get("port", server.server_port)
     body = {
         "schemaVersion": wish.get("schema", "2022-12-13"),
         "types": wish.get("types", ["platform", "function", "extension"]),
         "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
-        "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:%d/x" % server.server_port},
+        "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:%d/x" % port},
     }
     path = wish.get("path", "/2022-07-01/telemetry")
     note("subscribed", *call("PUT", path, body, identifier)[::2])

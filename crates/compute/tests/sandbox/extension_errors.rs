@@ -148,19 +148,8 @@ found = {
     'telemetry by POST': call('POST', T, UNKNOWN, '{}'),
     'logs of nobody': call('PUT', '/2020-08-15/logs', UNKNOWN, '{}'),
 }
-names = [register('internal%d' % number) for number in range(11)]
-identifiers = []
-def handler(event, context):
-    return {'found': found, 'names': names}
-";
-
-async fn wrong_calls() {
-    let rig = Rig::start("extensions-wrong");
-    // Those who register must come for events, or the start never ends: the test has its own look at that.
-    let code = WRONG.replace(
-        "names = [register('internal%d' % number) for number in range(11)]\n",
-        "\
-names = []
+names, identifiers = [], []
+# Who registers must come for events, or the start never ends.
 def serve(identifier):
     while True:
         call('GET', E + 'event/next', {'Lambda-Extension-Identifier': identifier})
@@ -171,11 +160,34 @@ for number in range(11):
     names.append([answer.status, json.loads(answer.read()).get('errorType')])
     identifier = answer.getheader('Lambda-Extension-Identifier')
     if identifier:
+        identifiers.append(identifier)
         threading.Thread(target=serve, args=(identifier,), daemon=True).start()
-",
-    );
-    let function = rig.python("wrong", &code);
-    let value = rig.value(&function, "{}").await;
+def handler(event, context):
+    late = {
+        'register': register('late'),
+        'telemetry': call('PUT', T, {'Lambda-Extension-Identifier': event['id']}, json.dumps(SUBSCRIPTION)),
+        'logs': call('PUT', '/2020-08-15/logs', {'Lambda-Extension-Identifier': event['id']}, json.dumps(OLDER)),
+    }
+    return {'found': found, 'names': names, 'identifiers': identifiers, 'late': late}
+SUBSCRIPTION = {
+    'schemaVersion': '2022-12-13', 'types': ['platform'],
+    'destination': {'protocol': 'HTTP', 'URI': 'http://sandbox:1'},
+}
+OLDER = {**SUBSCRIPTION, 'schemaVersion': '2021-03-18'}
+";
+
+async fn wrong_calls() {
+    let rig = Rig::start("extensions-wrong");
+    let function = rig.python("wrong", WRONG);
+    let value = rig.value(&function, r#"{"id": ""}"#).await;
+    let identifiers = value["identifiers"].clone();
+    let again = rig.value(&function, &json!({ "id": identifiers[0] }).to_string()).await;
+    let late = json!({
+        "register": [403, "Extension.RegistrationClosed"],
+        "telemetry": [403, "Telemetry.SubscriptionClosed"],
+        "logs": [403, "Logs.SubscriptionClosed"],
+    });
+    assert_eq!(again["late"], late);
     let format = "InvalidRequestFormat";
     for (what, status, error_type) in [
         ("no name", 403, "Extension.InvalidExtensionName"),

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use apus_compute::Level;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
+use crate::freezing::until_frozen;
 use crate::rig::{Function, Ports, Rig, json, write_program};
+use crate::shared::has_landlock;
+use crate::telemetry::until_told;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,8 +21,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_internal_extension_is_told_of_invocations_only", internal),
         trial("who_invokes_does_not_wait_for_extensions", slower_than_the_runtime),
         trial("an_extension_that_takes_too_long_ends_the_environment", too_long),
+        trial("a_frozen_environment_is_thawed_so_that_extensions_hear_of_its_end", frozen),
         trial("extensions_are_told_why_an_environment_ends", reasons),
         trial("without_namespaces_extensions_run_all_the_same", shared),
+        trial(
+            "without_namespaces_telemetry_leads_to_the_function_s_own_ports_only",
+            shared_without_a_way_out,
+        ),
     ]
 }
 
@@ -29,7 +39,7 @@ pub(crate) const READER: &str = "\
 import json, os
 def read(name):
     try:
-        with open('/tmp/' + name) as file:
+        with open(os.path.join(os.environ.get('TMPDIR', '/tmp'), name)) as file:
             return [json.loads(line) for line in file]
     except FileNotFoundError:
         return []
@@ -45,6 +55,15 @@ def handler(event, context):
         'at_import': at_import,
         'request_id': context.aws_request_id,
     }
+";
+
+/// Says when it is asked to end.
+pub(crate) const ASKED: &str = "\
+import os, signal
+def asked(*_):
+    os.write(1, b'the runtime is asked to end\\n')
+    os._exit(0)
+signal.signal(signal.SIGTERM, asked)
 ";
 
 /// A function with these extensions, each of which does what its part of `wishes` says.
@@ -74,7 +93,8 @@ pub(crate) fn notes(value: &Value, name: &str, kind: &str) -> Vec<Value> {
 async fn external() {
     let rig = Rig::start("extensions-external");
     let wishes = json!({ "first": {}, "second": { "events": ["SHUTDOWN"] } });
-    let (function, ports) = with_extensions(&rig, "external", READER, &wishes);
+    let code = format!("{ASKED}{READER}");
+    let (function, ports) = with_extensions(&rig, "external", &code, &wishes);
     let outcome = rig.invoke(&function, r#"{"read": []}"#).await.finished().await;
     let early = json(&outcome);
     for name in ["first", "second"] {
@@ -111,6 +131,7 @@ async fn external() {
     assert_eq!(events[0]["invokedFunctionArn"], arn);
     assert!(events[0]["deadlineMs"].as_u64().is_some_and(|at| at > 1_500_000_000_000), "{}", events[0]);
     rig.compute.stop().await;
+    ports.lines.heard("the runtime is asked to end").await;
     for name in ["first", "second"] {
         ports.lines.heard(&format!("{name} is told SHUTDOWN spindown")).await;
     }
@@ -146,7 +167,9 @@ def handler(event, context):
 
 async fn internal() {
     let rig = Rig::start("extensions-internal");
-    let function = rig.python("internal", INTERNAL);
+    let ports = Arc::new(Ports::default());
+    let code = format!("{ASKED}{INTERNAL}");
+    let function = rig.python("internal", &code).with(|spec| spec.ports = ports.clone());
     let first = rig.invoke(&function, "1").await.finished().await;
     let line = "EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]";
     assert!(first.log.lines().any(|found| found == line), "{}", first.log);
@@ -163,17 +186,19 @@ async fn internal() {
         ]
     );
     assert!(!value[6].as_array().expect("a list").is_empty(), "{value}");
+    rig.compute.stop().await;
+    ports.lines.heard("the runtime is asked to end").await;
     rig.stop().await;
 }
 
 /// Accepts who waits for the test, and reads its word.
-pub(crate) async fn who_waits(ports: &Ports) -> (String, tokio::net::TcpStream) {
+pub(crate) async fn who_waits(ports: &Ports) -> (String, TcpStream) {
     let listener = {
         let listeners = ports.listeners.lock().expect("no test panics here");
         let endpoint = &listeners.last().expect("an environment stands").endpoint;
         endpoint.try_clone().expect("it is open")
     };
-    let listener = tokio::net::TcpListener::from_std(listener).expect("it does not block");
+    let listener = TcpListener::from_std(listener).expect("it does not block");
     let (mut stream, _) = listener.accept().await.expect("somebody waits");
     let mut word = Vec::new();
     while word.last() != Some(&b'\n') {
@@ -224,6 +249,21 @@ async fn too_long() {
     rig.stop().await;
 }
 
+async fn frozen() {
+    let rig = Rig::start("extensions-frozen");
+    let wishes = json!({ "told": { "subscriptions": [{}] } });
+    let (function, ports) = with_extensions(&rig, "frozen", READER, &wishes);
+    rig.invoke(&function, "{}").await.finished().await;
+    until_frozen(&rig).await;
+    // While it is frozen nothing is delivered, and nothing given up for that.
+    let value = rig.value(&function, r#"{"read": ["told"]}"#).await;
+    assert!(!notes(&value, "told", "telemetry").is_empty());
+    until_frozen(&rig).await;
+    rig.compute.retire(&function.0.key);
+    ports.lines.heard("told is told SHUTDOWN spindown").await;
+    rig.stop().await;
+}
+
 async fn reasons() {
     let rig = Rig::start("extensions-reasons");
     for (event, error_type, reason) in [
@@ -243,10 +283,14 @@ async fn reasons() {
 }
 
 async fn shared() {
-    for level in [apus_compute::Level::Container, apus_compute::Level::None] {
+    for level in [Level::Container, Level::None] {
+        if level == Level::Container && !has_landlock() {
+            continue;
+        }
         let rig = Rig::configured(&format!("extensions-{level}"), |config| {
             config.accept_isolation = level;
             config.isolation_max = Some(level);
+            config.egress = Some(apus_compute::EgressRules::default());
         });
         let wishes = json!({ "one": { "subscriptions": [{ "host": "127.0.0.1" }] } });
         let (function, ports) = with_extensions(&rig, "shared", READER, &wishes);
@@ -254,8 +298,32 @@ async fn shared() {
         let outcome = rig.invoke(&function, "{}").await.finished().await;
         assert_eq!(outcome.function_error, None, "{}", outcome.log);
         assert!(outcome.log.contains("one is told INVOKE"), "{}", outcome.log);
+        until_told(&rig, &function, "one", "platform.report success").await;
         rig.compute.stop().await;
         ports.lines.heard("one is told SHUTDOWN spindown").await;
         rig.stop().await;
     }
+}
+
+async fn shared_without_a_way_out() {
+    if !has_landlock() {
+        return;
+    }
+    let rig = Rig::configured("extensions-closed", |config| {
+        config.accept_isolation = Level::Container;
+        config.isolation_max = Some(Level::Container);
+    });
+    // What another user of the host listens at is none of the function's business.
+    let outside = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    outside.set_nonblocking(true).expect("it can be asked");
+    let port = outside.local_addr().expect("it has one").port();
+    let wishes = json!({ "one": { "subscriptions": [{ "host": "127.0.0.1", "port": port }] } });
+    let (function, _ports) = with_extensions(&rig, "closed", READER, &wishes);
+    let function = function.with(|spec| spec.memory_mb = 1024);
+    for _ in 0..3 {
+        rig.invoke(&function, "{}").await.finished().await;
+    }
+    rig.stop().await;
+    let nobody = outside.accept().expect_err("somebody connected");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }

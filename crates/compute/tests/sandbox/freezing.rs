@@ -49,7 +49,7 @@ fn is_frozen(rig: &Rig) -> Option<bool> {
 }
 
 /// Waits until an environment is frozen; false where none can be.
-async fn until_frozen(rig: &Rig) -> bool {
+pub(crate) async fn until_frozen(rig: &Rig) -> bool {
     loop {
         match is_frozen(rig) {
             Some(true) => return true,

@@ -8,8 +8,15 @@ use libtest_mimic::{Failed, Trial};
 
 /// A user that hosts give to nobody.
 const USER: u32 = 199_999;
-/// The hostile table, the life and the end of functions; control groups are delegated to nobody here.
-const FILTERS: [&str; 4] = ["hostile", "an_environment_is_used_again", "exceptions_are", "leave"];
+/// The hostile table, the life and the end of functions, extensions; control groups are delegated to nobody here.
+const FILTERS: [&str; 6] = [
+    "hostile",
+    "an_environment_is_used_again",
+    "exceptions_are",
+    "leave",
+    "external_extension",
+    "internal_extension",
+];
 
 pub(crate) fn trials() -> Vec<Trial> {
     if !rustix::process::geteuid().is_root() {

@@ -25,7 +25,7 @@ fn has_users() -> bool {
     apus_compute::probe().facts.iter().any(|fact| fact.name == "users of their own" && fact.state.is_ok())
 }
 
-fn has_landlock() -> bool {
+pub(crate) fn has_landlock() -> bool {
     let has = apus_compute::probe().facts.iter().any(|fact| fact.name == "landlock" && fact.state.is_ok());
     if !has {
         eprintln!("*** SKIPPED: functions without namespaces: this kernel has no landlock to hold them ***");

@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_subscriber_is_told_everything_in_order", everything),
         trial("the_logs_api_tells_what_it_did", logs),
         trial("telemetry_goes_to_an_internal_extension_over_tcp", tcp),
+        trial("what_a_subscriber_refuses_is_lost_and_told", refused),
         trial("a_subscriber_that_does_not_read_loses_records_and_is_told", slow),
     ]
 }
@@ -29,7 +30,12 @@ fn told(events: &[Value]) -> Vec<String> {
 }
 
 /// Invokes until an extension has noted so much telemetry: the last of it comes after an invocation.
-async fn until_told(rig: &Rig, function: &crate::rig::Function, name: &str, last: &str) -> Vec<Value> {
+pub(crate) async fn until_told(
+    rig: &Rig,
+    function: &crate::rig::Function,
+    name: &str,
+    last: &str,
+) -> Vec<Value> {
     loop {
         let value = rig.value(function, &json!({ "read": [name], "print": "again" }).to_string()).await;
         let events = notes(&value, name, "telemetry");
@@ -168,6 +174,20 @@ async fn tcp() {
             break;
         }
     }
+    rig.stop().await;
+}
+
+async fn refused() {
+    let rig = Rig::start("telemetry-refused");
+    let wishes = json!({ "picky": { "refuses": 1, "subscriptions": [{}] } });
+    let (function, _ports) = with_extensions(&rig, "picky", READER, &wishes);
+    let events = until_told(&rig, &function, "picky", "platform.logsDropped").await;
+    let value = rig.value(&function, r#"{"read": ["picky"]}"#).await;
+    let refused = &notes(&value, "picky", "refused")[0];
+    let dropped = events.iter().find(|event| event["type"] == "platform.logsDropped").expect("it is told");
+    let count = refused.as_array().expect("a list").len();
+    assert_eq!(dropped["record"]["droppedRecords"], count, "{dropped}");
+    assert!(dropped["record"]["droppedBytes"].as_u64() > Some(100), "{dropped}");
     rig.stop().await;
 }
 
