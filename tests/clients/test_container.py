@@ -129,6 +129,7 @@ def test_functions_run_and_are_their_roles_only(contained, name, accepted):
     functions = client("lambda")
     functions.create_function(FunctionName=name, Runtime="python3.11", Role=role, Handler="app.handle", Timeout=10,
                               Code={"ZipFile": package(files={"app.py": HANDLER})})
+    functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.02, "MaxAttempts": 3000})
     answer = functions.invoke(FunctionName=name, Payload=json.dumps({"name": "swift"}), LogType="Tail")
     payload = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, payload

@@ -30,6 +30,7 @@ WHOLE = (
 NO_RESOURCE = "The resource you requested does not exist."
 NO_POLICY = "No policy is associated with the given resource."
 FORGED = "The marker is none that an earlier page gave out."
+NO_SIGNING = f"arn:aws:lambda:{REGION}:000000000000:code-signing-config:csc-00000000000000000"
 LAYER_ELSEWHERE = f"arn:aws:lambda:eu-west-1:000000000000:layer:none"  # noqa: F541
 STALE_FUNCTION = (
     "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the "
@@ -69,6 +70,16 @@ class Rig:
             client.add_permission(FunctionName=name, **self.statement, **qualifier)
         client.add_layer_version_permission(LayerName=name, VersionNumber=1, StatementId="one",
                                             Action="lambda:GetLayerVersion", Principal="*")
+        publishers = {"SigningProfileVersionArns": [
+            f"arn:aws:signer:{REGION}:000000000000:/signing-profiles/one/abcdefghij"]}
+        made = [client.create_code_signing_config(
+            AllowedPublishers=publishers, CodeSigningPolicies={"UntrustedArtifactOnDeployment": policy})
+            for policy in ("Warn", "Enforce")]
+        self.warns, self.enforces = (one["CodeSigningConfig"]["CodeSigningConfigArn"] for one in made)
+        self.unsigned = f"{name}-unsigned"
+        client.create_function(FunctionName=self.unsigned, Runtime="python3.11", Role=role, Handler="handler.handle",
+                               Code={"ZipFile": self.code}, CodeSigningConfigArn=self.warns)
+        client.put_function_code_signing_config(FunctionName=self.unsigned, CodeSigningConfigArn=self.enforces)
         self.attach()
 
     def attach(self):
@@ -85,7 +96,10 @@ def rig(aws, role):  # noqa: F811
     rig = Rig(aws, role, "errors")
     yield rig
     rig.client.delete_event_source_mapping(UUID=rig.mapping)
-    rig.client.delete_function(FunctionName=rig.name)
+    for name in (rig.name, rig.unsigned):
+        rig.client.delete_function(FunctionName=name)
+    for config in (rig.warns, rig.enforces):
+        rig.client.delete_code_signing_config(CodeSigningConfigArn=config)
 
 
 # What an operation takes beside the function's name, so that it succeeds on the rig; and what it names: a whole function, or
@@ -95,10 +109,12 @@ WRITE = {
     "CreateAlias": ("whole", lambda rig: {"Name": "fresh", "FunctionVersion": "1"}),
     "DeleteAlias": ("whole", lambda rig: {"Name": "fresh"}),
     "DeleteFunction": ("qualified", lambda rig: {}),
+    "DeleteFunctionCodeSigningConfig": ("whole", lambda rig: {}),
     "DeleteFunctionConcurrency": ("whole", lambda rig: {}),
     "DeleteFunctionEventInvokeConfig": ("qualified", lambda rig: {}),
     "DeleteProvisionedConcurrencyConfig": ("published", lambda rig: {}),
     "PublishVersion": ("whole", lambda rig: {}),
+    "PutFunctionCodeSigningConfig": ("whole", lambda rig: {"CodeSigningConfigArn": rig.warns}),
     "PutFunctionConcurrency": ("whole", lambda rig: {"ReservedConcurrentExecutions": 50}),
     "PutFunctionEventInvokeConfig": ("qualified", lambda rig: {"MaximumRetryAttempts": 1}),
     "PutFunctionRecursionConfig": ("whole", lambda rig: {"RecursiveLoop": "Terminate"}),
@@ -261,6 +277,35 @@ provoke("ListEventSourceMappings", PARAMETER, 400, NO_NAME, lambda rig: {"Functi
 provoke("GetProvisionedConcurrencyConfig", "ProvisionedConcurrencyConfigNotFoundException", 404,
         "No Provisioned Concurrency Config found for this function", lambda rig: {"FunctionName": rig.name, "Qualifier": "1"})
 
+for _operation in ("GetCodeSigningConfig", "UpdateCodeSigningConfig", "DeleteCodeSigningConfig",
+                   "ListFunctionsByCodeSigningConfig"):
+    provoke(_operation, NOT_FOUND, 404, f"The Lambda code signing configuration {NO_SIGNING} can not be found.",
+            lambda rig: {"CodeSigningConfigArn": NO_SIGNING})
+for _operation, _more in (("ListCodeSigningConfigs", lambda rig: {}),
+                          ("ListFunctionsByCodeSigningConfig", lambda rig: {"CodeSigningConfigArn": rig.warns})):
+    provoke(_operation, PARAMETER, 400, FORGED, lambda rig, more=_more: {"Marker": "?", **more(rig)})
+provoke("DeleteCodeSigningConfig", CONFLICT, 409,
+        lambda rig: f"The code signing configuration {rig.enforces} cannot be deleted while functions have it.",
+        lambda rig: {"CodeSigningConfigArn": rig.enforces})
+_gone = f"The code signing configuration cannot be found. Check that the provided configuration is not deleted: {NO_SIGNING}."
+provoke("PutFunctionCodeSigningConfig", "CodeSigningConfigNotFoundException", 404, _gone,
+        lambda rig: {"FunctionName": rig.name, "CodeSigningConfigArn": NO_SIGNING})
+provoke("CreateFunction", "CodeSigningConfigNotFoundException", 404, _gone, lambda rig: {
+    "FunctionName": rig.missing, "Runtime": "python3.11", "Role": rig.role, "Handler": "a.b",
+    "Code": {"ZipFile": rig.code}, "CodeSigningConfigArn": NO_SIGNING})
+_unsigned = (
+    "Lambda cannot deploy the function. The function or layer might be signed using a signature that the client is not "
+    "configured to accept. Check the provided signature for {}."
+)
+provoke("CreateFunction", "CodeVerificationFailedException", 400, lambda rig: _unsigned.format(rig.missing), lambda rig: {
+    "FunctionName": rig.missing, "Runtime": "python3.11", "Role": rig.role, "Handler": "a.b",
+    "Code": {"ZipFile": rig.code}, "CodeSigningConfigArn": rig.enforces})
+provoke("UpdateFunctionCode", "CodeVerificationFailedException", 400, lambda rig: _unsigned.format(rig.unsigned),
+        lambda rig: {"FunctionName": rig.unsigned, "ZipFile": rig.code})
+provoke("UpdateFunctionConfiguration", "CodeVerificationFailedException", 400,
+        lambda rig: _unsigned.format(f"arn:aws:lambda:{REGION}:000000000000:layer:{rig.name}:1"),
+        lambda rig: {"FunctionName": rig.unsigned, "Layers": [f"arn:aws:lambda:{REGION}:000000000000:layer:{rig.name}:1"]})
+
 for _operation in ("Invoke", "InvokeWithResponseStream", "InvokeAsync"):
     _payload = "InvokeArgs" if _operation == "InvokeAsync" else "Payload"
     provoke(_operation, "InvalidRequestContentException", 400, re.compile("Could not parse request body into json: "),
@@ -314,9 +359,10 @@ NEVER = [
     ("CodeStorageExceededException", None, "the disk bounds code, and no quota does"),
     ("AliasLimitExceededException", None, "aliases have no quota"),
     ("FunctionVersionsPerCapacityProviderLimitExceededException", None, "there are no capacity providers"),
-    ("CodeSigningConfigNotFoundException", None, "a function with CodeSigningConfigArn is refused by name"),
-    ("CodeVerificationFailedException", None, "a function with CodeSigningConfigArn is refused by name"),
-    ("InvalidCodeSignatureException", None, "a function with CodeSigningConfigArn is refused by name"),
+    ("CodeSigningConfigNotFoundException", ["DeleteFunctionCodeSigningConfig", "GetFunctionCodeSigningConfig",
+                                            "UpdateFunctionCode", "UpdateFunctionConfiguration"],
+     "a configuration that a function has cannot be deleted, and one that it has not is deleted without complaint"),
+    ("InvalidCodeSignatureException", None, "nothing is signed, which is another error"),
     ("PublicPolicyException", None, "there is no setting that would block public policies"),
     ("InvalidZipFileException", None, "a package that cannot be unpacked is refused when it is uploaded"),
     ("InvalidRuntimeException", None, "a runtime that this host has not is refused when the function is made; it would have "
@@ -345,10 +391,12 @@ NEVER = [
     (NOT_FOUND, ["DeleteLayerVersion", "ListLayerVersions", "PublishLayerVersion"],
      "what is not there is deleted, listed or made without complaint, as on AWS"),
     (PARAMETER, sorted(UNQUALIFIED), "what would be one does not satisfy the model, which is a ValidationException"),
+    (PARAMETER, ["CreateCodeSigningConfig", "DeleteCodeSigningConfig", "GetCodeSigningConfig", "UpdateCodeSigningConfig"],
+     "what would be one does not satisfy the model, which is a ValidationException"),
     (PARAMETER, ["DeleteEventSourceMapping", "GetEventSourceMapping"],
      "a UUID is all that they take, and any text is one that may not be there"),
-    (CONFLICT, ["DeleteAlias", "DeleteEventSourceMapping", "DeleteFunctionConcurrency", "DeleteFunctionEventInvokeConfig",
-                "DeleteProvisionedConcurrencyConfig", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig",
+    (CONFLICT, ["DeleteAlias", "DeleteEventSourceMapping", "DeleteFunctionCodeSigningConfig", "DeleteFunctionConcurrency", "DeleteFunctionEventInvokeConfig",
+                "DeleteProvisionedConcurrencyConfig", "PutFunctionCodeSigningConfig", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig",
                 "PutFunctionRecursionConfig", "PutRuntimeManagementConfig", "RemoveLayerVersionPermission", "TagResource",
                 "UntagResource", "UpdateFunctionEventInvokeConfig"],
      "changes at the same time wait for each other"),

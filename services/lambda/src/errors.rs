@@ -314,6 +314,33 @@ fn service_failure(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
         .because(cause)
 }
 
+pub(crate) fn no_code_signing(arn: &str) -> ServiceError {
+    user(errors::resource_not_found_exception(format!(
+        "The Lambda code signing configuration {arn} can not be found."
+    )))
+}
+
+/// The same, of a configuration that a function has or is to have.
+pub(crate) fn code_signing_gone(arn: &str) -> ServiceError {
+    user(errors::code_signing_config_not_found_exception(format!(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    )))
+}
+
+pub(crate) fn code_signing_in_use(arn: &str) -> ServiceError {
+    user(errors::resource_conflict_exception(format!(
+        "The code signing configuration {arn} cannot be deleted while functions have it."
+    )))
+}
+
+/// Unsigned code, where only signed code is taken.
+pub(crate) fn code_not_verified(what: &str) -> ServiceError {
+    user(errors::code_verification_failed_exception(format!(
+        "Lambda cannot deploy the function. The function or layer might be signed using a signature that the client is not \
+         configured to accept. Check the provided signature for {what}."
+    )))
+}
+
 /// A function that its own doing has led to too often.
 pub(crate) fn recursive() -> ServiceError {
     user(errors::recursive_invocation_exception(

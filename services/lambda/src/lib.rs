@@ -7,6 +7,7 @@ mod alias;
 mod asynchronous;
 mod client_context;
 mod code;
+mod code_signing;
 mod code_source;
 mod concurrency;
 mod describe;
@@ -178,16 +179,28 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::add_permission::ACCESS, op::add_permission::add_permission)
         .operation(op::create_alias::ACCESS, op::create_alias::create_alias)
         .operation(
+            op::create_code_signing_config::ACCESS,
+            op::create_code_signing_config::create_code_signing_config,
+        )
+        .operation(
             op::create_event_source_mapping::ACCESS,
             op::create_event_source_mapping::create_event_source_mapping,
         )
         .operation(op::create_function::ACCESS, op::create_function::create_function)
         .operation(op::delete_alias::ACCESS, op::delete_alias::delete_alias)
         .operation(
+            op::delete_code_signing_config::ACCESS,
+            op::delete_code_signing_config::delete_code_signing_config,
+        )
+        .operation(
             op::delete_event_source_mapping::ACCESS,
             op::delete_event_source_mapping::delete_event_source_mapping,
         )
         .operation(op::delete_function::ACCESS, op::delete_function::delete_function)
+        .operation(
+            op::delete_function_code_signing_config::ACCESS,
+            op::delete_function_code_signing_config::delete_function_code_signing_config,
+        )
         .operation(
             op::delete_function_concurrency::ACCESS,
             op::delete_function_concurrency::delete_function_concurrency,
@@ -203,6 +216,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::get_account_settings::ACCESS, op::get_account_settings::get_account_settings)
         .operation(op::get_alias::ACCESS, op::get_alias::get_alias)
+        .operation(op::get_code_signing_config::ACCESS, op::get_code_signing_config::get_code_signing_config)
         .operation(
             op::get_event_source_mapping::ACCESS,
             op::get_event_source_mapping::get_event_source_mapping,
@@ -254,6 +268,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::list_aliases::ACCESS, op::list_aliases::list_aliases)
         .operation(
+            op::list_code_signing_configs::ACCESS,
+            op::list_code_signing_configs::list_code_signing_configs,
+        )
+        .operation(
             op::list_event_source_mappings::ACCESS,
             op::list_event_source_mappings::list_event_source_mappings,
         )
@@ -262,6 +280,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
             op::list_function_event_invoke_configs::list_function_event_invoke_configs,
         )
         .operation(op::list_functions::ACCESS, op::list_functions::list_functions)
+        .operation(
+            op::list_functions_by_code_signing_config::ACCESS,
+            op::list_functions_by_code_signing_config::list_functions_by_code_signing_config,
+        )
         .operation(op::list_layer_versions::ACCESS, op::list_layer_versions::list_layer_versions)
         .operation(op::list_layers::ACCESS, op::list_layers::list_layers)
         .operation(
@@ -275,6 +297,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         )
         .operation(op::publish_layer_version::ACCESS, op::publish_layer_version::publish_layer_version)
         .operation(op::publish_version::ACCESS, op::publish_version::publish_version)
+        .operation(
+            op::put_function_code_signing_config::ACCESS,
+            op::put_function_code_signing_config::put_function_code_signing_config,
+        )
         .operation(
             op::put_function_concurrency::ACCESS,
             op::put_function_concurrency::put_function_concurrency,
@@ -303,6 +329,10 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .operation(op::tag_resource::ACCESS, op::tag_resource::tag_resource)
         .operation(op::untag_resource::ACCESS, op::untag_resource::untag_resource)
         .operation(op::update_alias::ACCESS, op::update_alias::update_alias)
+        .operation(
+            op::update_code_signing_config::ACCESS,
+            op::update_code_signing_config::update_code_signing_config,
+        )
         .operation(
             op::update_event_source_mapping::ACCESS,
             op::update_event_source_mapping::update_event_source_mapping,

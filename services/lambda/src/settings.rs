@@ -189,7 +189,6 @@ fn refuse_unsupported(request: &CreateFunctionRequest) -> Result<(), ServiceErro
         (text(&r.kms_key_arn), "KMSKeyArn"),
         (traced.is_some_and(|mode| *mode != TracingMode::PassThrough), "TracingConfig.Mode Active"),
         (r.file_system_configs.as_ref().is_some_and(|list| !list.is_empty()), "FileSystemConfigs"),
-        (text(&r.code_signing_config_arn), "CodeSigningConfigArn"),
         (image, "ImageConfig"),
         (snap_start.is_some_and(|on| *on != SnapStartApplyOn::None), "SnapStart"),
         (r.tenancy_config.is_some(), "TenancyConfig"),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use apus_model_lambda::{
     CreateFunction, CreateFunctionRequest, DeleteFunction, DeleteFunctionRequest, FunctionCode,
-    FunctionConfiguration, InvocationRequest, Invoke, ListFunctions, ListFunctionsRequest, Runtime, State,
+    FunctionConfiguration, InvocationRequest, Invoke, LastUpdateStatus, ListFunctions, ListFunctionsRequest,
+    Runtime, State, UpdateFunctionCode, UpdateFunctionCodeRequest, UpdateFunctionConfiguration,
+    UpdateFunctionConfigurationRequest,
 };
 use apus_model_lambda::{GetFunctionConfiguration, GetFunctionConfigurationRequest};
 use bytes::Bytes;
@@ -59,6 +61,25 @@ pub(super) async fn step(client: &Client) {
                 }
             }
         }
+        14 => {
+            let token = client.history.token();
+            let input = UpdateFunctionConfigurationRequest {
+                function_name: function.into(),
+                description: Some(value::text(token)),
+                ..UpdateFunctionConfigurationRequest::default()
+            };
+            let call = client.call::<UpdateFunctionConfiguration>(input);
+            let _noted = client.history.write(&name, Some(token), call).await;
+        }
+        15 => {
+            let input = UpdateFunctionCodeRequest {
+                function_name: function.into(),
+                zip_file: Some(archive(client.below(PACKAGES))),
+                publish: Some(client.below(2) == 0),
+                ..UpdateFunctionCodeRequest::default()
+            };
+            client.history.heard("lambda update", &client.call::<UpdateFunctionCode>(input).await);
+        }
         _ => invoke(client, function).await,
     }
 }
@@ -86,12 +107,17 @@ pub(crate) async fn invoke(client: &Client, function: &str) {
     }
 }
 
-/// Waits until a function is made, whatever came between; one that never is contradicts what was promised.
+/// Waits until a function is made, and updated, whatever came between; one that never is contradicts what was promised.
 pub(crate) async fn wait_until_active(client: &Client, function: &str) {
     for _ in 0..READY_LOOKS_MAX {
         let input = GetFunctionConfigurationRequest { function_name: function.into(), qualifier: None };
         match client.call::<GetFunctionConfiguration>(input).await {
-            Ok(found) if found.state != Some(State::Active) => client.env.sleep(READY_LOOK).await,
+            Ok(found)
+                if found.state != Some(State::Active)
+                    || found.last_update_status != Some(LastUpdateStatus::Successful) =>
+            {
+                client.env.sleep(READY_LOOK).await;
+            }
             _ => return,
         }
     }

@@ -8,6 +8,7 @@ use apus_schema::ServiceError;
 use apus_store::{BlobId, StoreError};
 
 use crate::code::package::Package;
+use crate::code_signing::{self, SigningId};
 use crate::describe::{Detail, configuration};
 use crate::destinations::check::{Purpose, check};
 use crate::errors::{self, Failure};
@@ -44,10 +45,16 @@ pub(crate) async fn create_function(
     let unpacked_bytes = lambda.unpack(&package).await?;
     let layers = input.layers.unwrap_or_default();
     lambda.check_layers(&context, &layers, &[]).await?;
+    let arn = input.code_signing_config_arn.as_deref().filter(|arn| !arn.is_empty());
+    let code_signing = arn.map(|arn| {
+        let parsed = SigningId::parse(arn, function.id.account, &function.id.region);
+        parsed.ok_or_else(|| errors::code_signing_gone(arn))
+    });
+    let code_signing = code_signing.transpose()?;
     let blob = lambda.store.blobs().put(package.bytes.clone()).await.map_err(Failure::from)?;
     let record = record(&lambda, settings, input.role, &package, blob);
     let publication = (input.publish == Some(true)).then(|| lambda.publication(None, context.now));
-    let new = New { record: &record, unpacked_bytes, layers: &layers, publication };
+    let new = New { record: &record, unpacked_bytes, layers: &layers, publication, code_signing };
     let kept = keep(&lambda, &function, new).await;
     // After the store's own failure the commit may have come through; then the blob is the function's.
     if matches!(kept, Err(Failure::Refused(_) | Failure::Store(StoreError::Conflict { .. }))) {
@@ -107,6 +114,7 @@ fn record(
         dead_letters: settings.dead_letters,
         state: Some(Stage::Pending),
         update: None,
+        code_signing: None,
     }
 }
 
@@ -117,6 +125,7 @@ struct New<'a> {
     unpacked_bytes: u64,
     layers: &'a [String],
     publication: Option<Publication>,
+    code_signing: Option<SigningId>,
 }
 
 /// Keeps the function, and a version of it if it is to be published: the version to be shown.
@@ -135,6 +144,8 @@ async fn keep(
             layer::check_size(new.unpacked_bytes, &layers)?;
             let layers = Some(layers).filter(|layers| !layers.is_empty());
             let mut record = FunctionRecord { layers, ..new.record.clone() };
+            store::function::set_code_signing(&tx, &id, &mut record, new.code_signing.as_ref());
+            code_signing::check_unsigned(&tx, &id, &record, &id.name).await?;
             store::function::create(&tx, &id, &record);
             match new.publication {
                 Some(publication) => {

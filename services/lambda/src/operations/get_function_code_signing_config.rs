@@ -1,4 +1,4 @@
-//! `GetFunctionCodeSigningConfig`: that no signature is asked for.
+//! `GetFunctionCodeSigningConfig`: the configuration that a function has, if it has one.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use apus_model_lambda::{
 };
 use apus_schema::ServiceError;
 
+use crate::code_signing::SigningId;
 use crate::{Lambda, resolve};
 
 const ACTION: &str = "lambda:GetFunctionCodeSigningConfig";
@@ -20,10 +21,10 @@ pub(crate) async fn get_function_code_signing_config(
     input: GetFunctionCodeSigningConfigRequest,
 ) -> Result<GetFunctionCodeSigningConfigResponse, ServiceError> {
     let function = lambda.permitted_whole(&context, ACTION, &input.function_name).await?;
-    lambda.latest(&function).await?;
-    // No operation here attaches a configuration.
+    let config = lambda.latest(&function).await?.code_signing;
+    let arn = config.map(|config| SigningId::beside(&function.id, &config).arn().to_string());
     Ok(GetFunctionCodeSigningConfigResponse {
-        code_signing_config_arn: String::new(),
+        code_signing_config_arn: arn.unwrap_or_default(),
         function_name: function.id.name,
     })
 }

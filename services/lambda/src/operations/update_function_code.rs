@@ -14,7 +14,7 @@ use crate::errors::{self, Failure};
 use crate::function_name::{FunctionReference, LATEST};
 use crate::store::FunctionRecord;
 use crate::store::version::Publication;
-use crate::{Lambda, code_source, layer, readiness, resolve, revision, settings, store};
+use crate::{Lambda, code_signing, code_source, layer, readiness, resolve, revision, settings, store};
 
 const ACTION: &str = "lambda:UpdateFunctionCode";
 
@@ -44,6 +44,11 @@ pub(crate) async fn update_function_code(
     let unpacked_bytes = lambda.unpack(&package).await?;
     layer::check_size(unpacked_bytes, before.layers())?;
     if input.dry_run == Some(true) {
+        let (id, record) = (&function.id, &before);
+        let checked = lambda
+            .store
+            .read(|tx| async move { code_signing::check_unsigned(&tx, id, record, &id.name).await });
+        checked.await?;
         before.code_sha256 = package.hash.as_bytes().to_vec();
         before.code_bytes = package.bytes.len() as u64;
         return Ok(configuration(&function, LATEST, &before, Detail::Full).map_err(Failure::from)?);
@@ -107,6 +112,7 @@ impl Update {
         let mut record = found.ok_or_else(|| errors::function_not_found(&self.function))?;
         revision::check(self.seen.as_deref(), &record.revision)?;
         readiness::check_settled(&self.function, &record)?;
+        code_signing::check_unsigned(tx, id, &record, &id.name).await?;
         layer::check_size(self.unpacked_bytes, record.layers())?;
         store::function::begin_update(tx, id, &mut record);
         let holder = id.qualified_arn(LATEST).to_string();

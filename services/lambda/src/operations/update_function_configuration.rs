@@ -16,7 +16,7 @@ use crate::errors::{self, Failure};
 use crate::function_name::{FunctionId, LATEST};
 use crate::settings::{self, Settings};
 use crate::store::FunctionRecord;
-use crate::{Lambda, layer, readiness, resolve, revision, role_sessions, store};
+use crate::{Lambda, code_signing, layer, readiness, resolve, revision, role_sessions, store};
 
 const ACTION: &str = "lambda:UpdateFunctionConfiguration";
 
@@ -61,7 +61,14 @@ pub(crate) async fn update_function_configuration(
             Settings::changed(input, &record, &function.id.name)?.put_into(&mut record);
             record.role = role.unwrap_or(record.role);
             let unused = match layers {
-                Some(layers) => set_layers(&tx, &function.id, &mut record, &layers, unpacked_bytes).await?,
+                Some(layers) => {
+                    for layer in
+                        layers.iter().filter(|layer| record.layers().iter().all(|own| own.arn != **layer))
+                    {
+                        code_signing::check_unsigned(&tx, &function.id, &record, layer).await?;
+                    }
+                    set_layers(&tx, &function.id, &mut record, &layers, unpacked_bytes).await?
+                }
                 None => Vec::new(),
             };
             record.changed(fresh, now);

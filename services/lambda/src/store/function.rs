@@ -8,8 +8,9 @@ use minicbor::{Decode, Encode};
 
 use super::layer::LayerContent;
 use super::stage::{self, Stage, Unready};
-use super::{alias, blob, event_invoke, policy, provisioned, running, space, version};
+use super::{alias, blob, code_signing, event_invoke, policy, provisioned, running, space, version};
 use crate::code::package::CodeHash;
+use crate::code_signing::SigningId;
 use crate::function_name::{FunctionId, LATEST};
 
 /// A function's `$LATEST`, or a version of it.
@@ -81,6 +82,9 @@ pub(crate) struct FunctionRecord {
     /// What of its log is kept, if that is JSON; absent for text.
     #[n(25)]
     pub(crate) json_log: Option<JsonLog>,
+    /// The id of its code signing configuration; of `$LATEST`, for all versions.
+    #[n(26)]
+    pub(crate) code_signing: Option<String>,
 }
 
 /// From which levels on lines of a log in JSON are kept, in the API's words.
@@ -147,6 +151,7 @@ impl FunctionRecord {
             update_runtime_on: None,
             state: None,
             update: None,
+            code_signing: None,
             ..self.clone()
         };
         CodeHash::of(&record::encode(&content)).to_string()
@@ -212,6 +217,22 @@ pub(crate) fn create(tx: &Tx, id: &FunctionId, record: &FunctionRecord) {
     stage::put(tx, &Unready::latest(id));
 }
 
+/// Gives a function that code signing configuration instead of its own; the caller writes it.
+pub(crate) fn set_code_signing(
+    tx: &Tx,
+    id: &FunctionId,
+    record: &mut FunctionRecord,
+    config: Option<&SigningId>,
+) {
+    if let Some(before) = &record.code_signing {
+        code_signing::detach(tx, &SigningId::beside(id, before), &id.name);
+    }
+    if let Some(config) = config {
+        code_signing::attach(tx, config, &id.name);
+    }
+    record.code_signing = config.map(|config| config.id.clone());
+}
+
 /// Begins an update of code or configuration: invocations go on with what runs now, until the new content is ready.
 /// Comes before the blobs of the old one are released; no other update is under way.
 pub(crate) fn begin_update(tx: &Tx, id: &FunctionId, record: &mut FunctionRecord) {
@@ -248,6 +269,9 @@ pub(crate) async fn delete(
         reserved(id).add(tx, -i64::from(own));
     }
     provisioned::delete_all(tx, id);
+    if let Some(config) = &record.code_signing {
+        code_signing::detach(tx, &SigningId::beside(id, config), &id.name);
+    }
     stage::delete(tx, &Unready::latest(id));
     let mut blobs = running::forget(tx, id).await?;
     blobs.extend(record.release(tx, &id.qualified_arn(LATEST).to_string()).await?);

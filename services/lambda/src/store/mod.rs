@@ -15,6 +15,8 @@
 //! account region "lambda" "mapping"  UUID             → MappingRecord: an event source mapping
 //! account region "lambda" "mapping-pair" source function → the UUID of their mapping
 //! account region "lambda" "provisioned" name qualifier → ProvisionedRecord: environments that are to stand
+//! account region "lambda" "code-signing" id            → CodeSigningRecord
+//! account region "lambda" "code-signed" id name        → nothing: a function that has that configuration
 //! account region "lambda" "reserved"                   → counter: what all functions have for themselves, reserved or
 //!                                                        else provisioned
 //! ""      ""     "lambda" "unready"  account region name number → nothing: a version, or `$LATEST` as 0, to be made ready
@@ -31,6 +33,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod blob;
+pub(crate) mod code_signing;
 pub(crate) mod event;
 pub(crate) mod event_invoke;
 pub(crate) mod execution;

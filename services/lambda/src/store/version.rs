@@ -68,6 +68,7 @@ pub(crate) async fn publish(
         reserved_concurrency: None,
         published: None,
         recursive_loop: None,
+        code_signing: None,
         state: latest.state.clone().or_else(|| latest.update.clone()),
         update: None,
         ..latest.clone()

@@ -8,6 +8,7 @@ use apus_model_lambda as model;
 use apus_schema::{Body, Common, Operation};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hello";
+const SIGNING: &str = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdefg";
 const LAYER: &str = "arn:aws:lambda:us-east-1:000000000000:layer:tools:1";
 
 #[test]
@@ -36,6 +37,14 @@ fn every_operation_asks_before_it_does_or_tells_anything() {
                 AddLayerVersionPermission { layer_name: name(), version_number: 1, statement_id: name(), action: name(), principal: name() } = AddLayerVersionPermissionRequest => "AddLayerVersionPermission",
                 AddPermission { function_name: name(), statement_id: name(), action: name(), principal: name() } = AddPermissionRequest => "AddPermission",
                 CreateAlias { function_name: name(), name: name(), function_version: "1".into() } = CreateAliasRequest => "CreateAlias",
+                CreateCodeSigningConfig {} = CreateCodeSigningConfigRequest => "CreateCodeSigningConfig",
+                DeleteCodeSigningConfig { code_signing_config_arn: SIGNING.into() } = DeleteCodeSigningConfigRequest => "DeleteCodeSigningConfig",
+                DeleteFunctionCodeSigningConfig { function_name: name() } = DeleteFunctionCodeSigningConfigRequest => "DeleteFunctionCodeSigningConfig",
+                GetCodeSigningConfig { code_signing_config_arn: SIGNING.into() } = GetCodeSigningConfigRequest => "GetCodeSigningConfig",
+                ListCodeSigningConfigs {} = ListCodeSigningConfigsRequest => "ListCodeSigningConfigs",
+                ListFunctionsByCodeSigningConfig { code_signing_config_arn: SIGNING.into() } = ListFunctionsByCodeSigningConfigRequest => "ListFunctionsByCodeSigningConfig",
+                PutFunctionCodeSigningConfig { function_name: name(), code_signing_config_arn: SIGNING.into() } = PutFunctionCodeSigningConfigRequest => "PutFunctionCodeSigningConfig",
+                UpdateCodeSigningConfig { code_signing_config_arn: SIGNING.into() } = UpdateCodeSigningConfigRequest => "UpdateCodeSigningConfig",
                 CreateEventSourceMapping { function_name: name() } = CreateEventSourceMappingRequest => "CreateEventSourceMapping",
                 CreateFunction { function_name: name(), role: world::ROLE.into(), code: function("hello").code } = CreateFunctionRequest => "CreateFunction",
                 DeleteAlias { function_name: name(), name: name() } = DeleteAliasRequest => "DeleteAlias",
