@@ -46,6 +46,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apus_compute::Compute;
 use apus_env::Env;
@@ -82,9 +83,14 @@ pub struct LambdaConfig {
     pub endpoint_url: String,
     /// Invocations of all functions of an account in a region at once: its quota `Concurrent executions`.
     pub concurrency_max: u32,
+    /// How long an operation that makes or updates a function waits for it to be ready before it answers.
+    pub readiness_wait: Duration,
 }
 
 impl LambdaConfig {
+    /// How long operations wait for functions to be ready unless told otherwise: what takes longer fetches something.
+    pub const READINESS_WAIT: Duration = Duration::from_millis(100);
+
     /// The quota of concurrent executions unless told otherwise: 1,000, as on AWS.
     pub const CONCURRENCY_MAX: u32 = concurrency::ACCOUNT_MAX;
 
@@ -98,6 +104,7 @@ impl LambdaConfig {
             code_bytes_max: Self::CODE_BYTES_MAX,
             endpoint_url: endpoint_url.into(),
             concurrency_max: Self::CONCURRENCY_MAX,
+            readiness_wait: Self::READINESS_WAIT,
         }
     }
 }
@@ -119,6 +126,7 @@ pub(crate) struct Lambda {
     logs: Arc<dyn LogSink>,
     endpoint_url: String,
     concurrency_max: u32,
+    readiness_wait: Duration,
     rates: Rates,
     downloads: Arc<Downloads>,
 }
@@ -146,7 +154,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
     let Foundation { env, store, outbox, compute, endpoints, logs, config } = foundation;
     let code = CodeCache::open(env.clone(), &config.code_dir, config.code_bytes_max)?;
     let (sessions, gate, journal) = (RoleSessions::default(), Gate::default(), Arc::<Journal>::default());
-    let (endpoint_url, concurrency_max) = (config.endpoint_url, config.concurrency_max);
+    let LambdaConfig { endpoint_url, concurrency_max, readiness_wait, .. } = config;
     let executions = Executions { store: store.clone() };
     let downloads = Arc::new(Downloads::new(&env));
     let packages = Packages { env: env.clone(), store: store.clone(), downloads: Arc::clone(&downloads) };
@@ -168,6 +176,7 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         logs,
         endpoint_url,
         concurrency_max,
+        readiness_wait,
         rates: Rates::default(),
         downloads,
     };

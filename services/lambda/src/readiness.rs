@@ -48,27 +48,46 @@ pub(crate) fn check_invocable(found: &Found) -> Result<(), ServiceError> {
     found.record.state.as_ref().map_or(Ok(()), |stage| Err(errors::not_active(stage)))
 }
 
-/// What operations tell the worker.
+/// What operations and the worker tell each other.
 #[derive(Default)]
 pub(crate) struct Readiness {
-    changed: Mutex<BTreeSet<Unready>>,
+    books: Mutex<Books>,
+    /// Rung when there is something to be made ready.
     wake: Notify,
+    /// Rung when something is, or never will be.
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct Books {
+    /// What nobody has begun with.
+    changed: BTreeSet<Unready>,
+    /// What is not settled, of what operations have begun.
+    open: BTreeSet<Unready>,
 }
 
 impl Readiness {
     /// `$LATEST` was made or changed, and that version published of it.
-    pub(crate) fn changed(&self, id: &FunctionId, version: &str) {
-        let mut changed = self.lock();
-        changed.insert(Unready::latest(id));
-        if let Qualifier::Version(number) = Qualifier::of(version) {
-            changed.insert(Unready::version(id, number));
-        }
-        drop(changed);
+    fn changed(&self, all: &[Unready]) {
+        let mut books = self.lock();
+        books.changed.extend(all.iter().cloned());
+        books.open.extend(all.iter().cloned());
+        drop(books);
         self.wake.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Unready>> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_settled(&self, all: &[Unready]) -> bool {
+        let books = self.lock();
+        all.iter().all(|unready| !books.open.contains(unready))
+    }
+
+    fn settled(&self, unready: &Unready) {
+        self.lock().open.remove(unready);
+        self.settled.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,7 +100,7 @@ pub(crate) async fn keep_ready(lambda: Arc<Lambda>, _platform: Platform) {
     let mut settling = FuturesUnordered::new();
     loop {
         while settling.len() < AT_ONCE_MAX {
-            let Some(unready) = lambda.readiness.lock().pop_first() else { break };
+            let Some(unready) = lambda.readiness.lock().changed.pop_first() else { break };
             settling.push(lambda.make_ready(unready));
         }
         tokio::select! {
@@ -101,7 +120,7 @@ async fn find_all(lambda: &Lambda) -> Result<(), StoreError> {
             async move { stage::list(&tx, from.as_ref(), PAGE).await }
         });
         let page = page.await?;
-        lambda.readiness.lock().extend(page.iter().cloned());
+        lambda.readiness.lock().changed.extend(page.iter().cloned());
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.clone()),
             _ => return Ok(()),
@@ -129,12 +148,33 @@ impl Lambda {
         }
     }
 
+    /// Has `$LATEST`, which was made or changed, made ready, and that version, if one was published of it. What takes no time
+    /// is waited for: who looks right after the answer finds it done, instead of looking again a second later.
+    pub(crate) async fn begin_readiness(&self, id: &FunctionId, version: &str) {
+        let mut all = vec![Unready::latest(id)];
+        if let Qualifier::Version(number) = Qualifier::of(version) {
+            all.push(Unready::version(id, number));
+        }
+        self.readiness.changed(&all);
+        let settled = async {
+            loop {
+                let settled = self.readiness.settled.notified();
+                if self.readiness.is_settled(&all) {
+                    return;
+                }
+                settled.await;
+            }
+        };
+        // If it takes longer, the caller waits for it as he does on AWS.
+        let _elapsed = self.env.timeout(self.readiness_wait, settled).await;
+    }
+
     /// Makes it ready, or notes why it cannot be.
     async fn make_ready(&self, unready: Unready) {
         let mut failures = 0;
         loop {
             match self.make_ready_once(&unready, failures + 1 < ATTEMPTS_MAX).await {
-                Ok(true) => return,
+                Ok(true) => break,
                 Ok(false) => {}
                 Err(error) => {
                     warn!(function = unready.id.name, %error, "a function waits for being made ready");
@@ -143,6 +183,7 @@ impl Lambda {
                 }
             }
         }
+        self.readiness.settled(&unready);
     }
 
     /// Whether it is settled; if not, it has changed meanwhile. `patient`: a failure of the platform is an error;

@@ -61,7 +61,7 @@ pub(crate) async fn create_function(
         lambda.delete_blob(blob).await;
     }
     let (version, record) = kept?;
-    lambda.readiness.changed(&function.id, &version);
+    lambda.begin_readiness(&function.id, &version).await;
     let function = if version == LATEST { function } else { function.with_qualifier(&version) };
     Ok(configuration(&function, &version, &record, Detail::Full).map_err(Failure::from)?)
 }

@@ -76,7 +76,7 @@ pub(crate) async fn update_function_code(
         lambda.delete_blob(blob).await;
     }
     let Updated { version, record, unused } = kept?;
-    lambda.readiness.changed(&function.id, &version);
+    lambda.begin_readiness(&function.id, &version).await;
     for blob in unused {
         lambda.delete_blob(blob).await;
     }

@@ -80,7 +80,7 @@ pub(crate) async fn update_function_configuration(
     for blob in unused {
         lambda.delete_blob(blob).await;
     }
-    lambda.readiness.changed(&function.id, LATEST);
+    lambda.begin_readiness(&function.id, LATEST).await;
     Ok(configuration(&function, LATEST, &record, Detail::Full).map_err(Failure::from)?)
 }
 

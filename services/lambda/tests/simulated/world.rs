@@ -283,7 +283,11 @@ pub(crate) fn world_with(
         };
         let driver = Arc::new(FakeDriver::new(env.clone(), INIT, responder));
         let compute = Compute::with_driver(env.clone(), driver, limits);
-        let config = LambdaConfig::new(directory, "http://127.0.0.1:4566");
+        let config = LambdaConfig {
+            // Operations answer before anything is ready: tests see both.
+            readiness_wait: Duration::ZERO,
+            ..LambdaConfig::new(directory, "http://127.0.0.1:4566")
+        };
         let (endpoints, logs) = (Arc::new(NoSockets), Arc::new(NoSockets));
         let lease_key = Keyspace::global("instance", "lease").key(("lanes",));
         let lease = Lease::acquire(&store, lease_key).await.expect("a lease");
