@@ -191,7 +191,7 @@ def failed(answer, kind, message):
 def test_a_handler_that_fails(aws, create, name, language, body, expected, survives):
     kind, message = expected
     create(Code={"ZipFile": code(language, body)}, Runtime=RUNTIMES[language], Timeout=1 if kind == "Sandbox.Timedout" else 20,
-           MemorySize=256 if "repeat" in body or " * 629" in body else 128)
+           MemorySize=256 if any(large in body for large in ("repeat", " * 629", "9999).fill")) else 128)
     assert json.loads(invoke(aws, name, "well")["Payload"]) == "well"
     answer = invoke(aws, name, "fail", LogType="Tail")
     error, lines, status = failed(answer, kind, message)

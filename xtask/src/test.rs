@@ -60,7 +60,8 @@ fn client_tests() -> Result<(), Failure> {
     let environment = clients::prepare()?;
     let binary = build_apus()?;
     run(Command::new(environment.join("bin/python"))
-        .args(["-m", "pytest"])
+        // Most of a test is waiting: several files run beside each other, each worker with an instance of its own.
+        .args(["-m", "pytest", "--numprocesses", "3", "--dist", "loadfile"])
         .current_dir(workspace_root().join("tests/clients"))
         .env("APUS_BINARY", binary))
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,6 +40,9 @@ pub(super) struct BaseStore {
     _lock: Option<DiskLock>,
 }
 
+/// What of a panic of the engine is told.
+const PANIC_CHARS_MAX: usize = 200;
+
 impl BaseStore {
     pub(super) fn open(
         disk: &Arc<dyn Disk>,
@@ -54,8 +58,9 @@ impl BaseStore {
         if !exists {
             file.set_len(0).map_err(wrap)?;
         }
-        let database =
-            Builder::new().set_cache_size(cache_bytes).create_with_backend(Backend(file)).map_err(failed)?;
+        let database = sane(|| {
+            Builder::new().set_cache_size(cache_bytes).create_with_backend(Backend(file)).map_err(failed)
+        })?;
         let base = Self { database, _lock: lock };
         if !exists {
             base.apply(&Overlay::new(), 0)?;
@@ -282,6 +287,17 @@ impl StorageBackend for Backend {
 }
 
 /// redb's error in our words.
+/// Looks at the base, whose engine asserts what it believes of its pages: damage that it did not foresee is a panic there.
+pub(super) fn sane<T>(look: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+        // Some of the engine's assertions show what they compared in many lines.
+        let words: String = words.lines().next().unwrap_or_default().chars().take(PANIC_CHARS_MAX).collect();
+        Err(StoreError::corrupt("the base", format!("its pages contradict each other ({words})")))
+    })
+}
+
 fn failed(error: impl Into<redb::Error>) -> StoreError {
     match error.into() {
         redb::Error::Io(error) => io_error("reading or writing the base")(error),

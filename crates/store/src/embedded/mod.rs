@@ -97,6 +97,10 @@ pub(crate) struct Inspected {
 pub(crate) fn inspect(disk: &Arc<dyn Disk>, options: &Options) -> Result<Inspected, StoreError> {
     let lock = lock(disk.as_ref())?;
     format::check(disk.as_ref())?;
+    base::sane(|| look_through(disk, options, lock))
+}
+
+fn look_through(disk: &Arc<dyn Disk>, options: &Options, lock: DiskLock) -> Result<Inspected, StoreError> {
     let mut base = BaseStore::open(disk, options.cache_bytes, Some(lock))?;
     let mut damage = Vec::new();
     damage.extend(base.check_integrity().err());

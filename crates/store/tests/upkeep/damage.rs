@@ -1,5 +1,7 @@
 //! Damage is told, never guessed around; the torn end that every crash may leave is none.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use apus_store::fsck::{Check, Finding, Findings, fsck};
 use apus_store::{BlobId, Key, Store, StoreError};
 
@@ -121,4 +123,32 @@ fn services_add_their_own_checks() {
         let report = fsck(&env, &shared, &options(), &[&References]).await.expect("looks");
         assert_eq!(report.findings[0].place, "row 1");
     });
+}
+
+#[test]
+fn damage_anywhere_in_the_base_is_told_and_never_a_panic() {
+    const PLACES: u64 = 60;
+    const BYTES: usize = 64;
+    let found = AtomicUsize::new(0);
+    for place in 0..PLACES {
+        on_disk(async |env, _disk, shared| {
+            let store = Store::open(&env, &shared, &options()).expect("opens");
+            for key in 0..200 {
+                put(&store, key, vec![key as u8; 300]).await.expect("commits");
+            }
+            store.checkpoint().await.expect("moves");
+            store.close().await;
+            let base = file(shared.as_ref(), "base");
+            let at = base.size().expect("has a size") * place / PLACES;
+            base.write_at(at, &[0x5a; BYTES]).expect("writes");
+            let report = fsck(&env, &shared, &options(), &[]).await.expect("looks");
+            found.fetch_add(usize::from(!report.findings.is_empty()), Ordering::Relaxed);
+            // A start says the same, or does not need what was damaged.
+            if let Ok(store) = Store::open(&env, &shared, &options()) {
+                store.close().await;
+            }
+        });
+    }
+    let found = found.into_inner();
+    assert!(found > 5, "only {found} of {PLACES} were found: most pages are free, but not all");
 }
