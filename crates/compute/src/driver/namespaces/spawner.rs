@@ -29,7 +29,7 @@ pub const SPAWNER_ARGUMENT: &str = "__spawner";
 const EVENTS_MAX: usize = 64;
 const TOKEN_PLATFORM: u64 = 0;
 /// How long nothing must happen before something is made ready: it would compete with what starts.
-const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 3_000_000 };
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// How long a memory limit may stay raised after the scratch space that raised it was given back.
 const LOWERING: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
