@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::function_name::{FunctionId, FunctionReference, LATEST, Qualifier};
 use crate::store::find::Found;
+use crate::store::pages::{self, PAGE};
 use crate::store::stage::{self, Stage, Unready};
 use crate::store::{FunctionRecord, function, version};
 use crate::unpacked::LoadError;
@@ -24,8 +25,6 @@ use crate::{Lambda, errors};
 
 /// What is made ready at once. Most of them wait for the same SDK.
 const AT_ONCE_MAX: usize = 256;
-/// What is read at once.
-const PAGE: usize = 1_000;
 /// The rest after a failure of the store.
 const REST: Duration = Duration::from_secs(1);
 /// Attempts at reading code, where the host or the store fails.
@@ -112,20 +111,16 @@ pub(crate) async fn keep_ready(lambda: Arc<Lambda>, _platform: Platform) {
 
 /// Everything that was on its way when the platform ended.
 async fn find_all(lambda: &Lambda) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let from = after.clone();
-        let page = lambda.store.read(|tx| {
-            let from = from.clone();
-            async move { stage::list(&tx, from.as_ref(), PAGE).await }
-        });
-        let page = page.await?;
-        lambda.readiness.lock().changed.extend(page.iter().cloned());
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.clone()),
-            _ => return Ok(()),
-        }
-    }
+    let read = |after: Option<_>| {
+        lambda.store.read(move |tx| {
+            let after = after.clone();
+            async move { stage::list(&tx, after.as_ref(), PAGE).await }
+        })
+    };
+    pages::every(read, |unready: &Unready| {
+        lambda.readiness.lock().changed.insert(unready.clone());
+    })
+    .await
 }
 
 /// What an attempt to make something ready came to.

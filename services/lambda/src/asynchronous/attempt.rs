@@ -37,7 +37,7 @@ pub(crate) async fn attempt(lambda: Arc<Lambda>, attempt: Attempt) -> StepEnd {
     let Ok(key) = minicbor::decode::<EventKey>(&attempt.payload) else {
         return StepEnd::Dead { reason: "it names no event".into() };
     };
-    match lambda.attempt(&attempt, &key).await {
+    match Box::pin(lambda.attempt(&attempt, &key)).await {
         Ok(end) => end,
         Err(error) => StepEnd::Again { after: STORE_PAUSE, reason: error.to_string() },
     }

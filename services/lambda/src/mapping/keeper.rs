@@ -14,9 +14,8 @@ use super::id::MappingId;
 use super::poller::{self, Poller};
 use crate::Lambda;
 use crate::store::mapping::{self, MappingRecord};
+use crate::store::pages::{self, PAGE};
 
-/// Mappings that are read at once.
-const PAGE: usize = 1_000;
 /// The rest after a failure of the store, and before a poller is started anew that broke off.
 const REST: Duration = Duration::from_secs(1);
 
@@ -98,22 +97,13 @@ pub(crate) async fn keep_mappings(lambda: Arc<Lambda>, platform: Platform) {
 
 /// Every mapping that there is counts as changed.
 async fn find_all(lambda: &Lambda) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let from = after.clone();
-        let page = lambda.store.read(|tx| {
-            let from = from.clone();
-            async move { mapping::list_all(&tx, from.as_ref(), PAGE).await }
-        });
-        let page = page.await?;
-        for id in &page {
-            lambda.mappings.changed(id);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.clone()),
-            _ => return Ok(()),
-        }
-    }
+    let read = |after: Option<_>| {
+        lambda.store.read(move |tx| {
+            let after = after.clone();
+            async move { mapping::list_all(&tx, after.as_ref(), PAGE).await }
+        })
+    };
+    pages::every(read, |id| lambda.mappings.changed(id)).await
 }
 
 /// Tells the mapping's poller what is wanted; starts or ends it, where it is to.

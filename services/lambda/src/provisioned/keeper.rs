@@ -20,11 +20,10 @@ use crate::function_name::{FunctionId, FunctionReference};
 use crate::mapping::back_off::BackOff;
 use crate::role_sessions::{PRINCIPAL, RoleSession};
 use crate::store::find::{Found, find};
+use crate::store::pages::{self, PAGE};
 use crate::store::provisioned;
 use crate::{Lambda, environment};
 
-/// Functions that are read at once.
-const PAGE: usize = 1_000;
 /// The rest after a failure of the store.
 const REST: Duration = Duration::from_secs(1);
 /// The longest rest after failures of one function.
@@ -107,22 +106,13 @@ pub(crate) async fn keep_provisioned(lambda: Arc<Lambda>, platform: Platform) {
 
 /// Every function that has a configuration counts as changed.
 async fn find_all(lambda: &Lambda) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let from = after.clone();
-        let page = lambda.store.read(|tx| {
-            let from = from.clone();
-            async move { provisioned::list_all(&tx, from.as_ref(), PAGE).await }
-        });
-        let page = page.await?;
-        for id in &page {
-            lambda.provisions.changed(id);
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.clone()),
-            _ => return Ok(()),
-        }
-    }
+    let read = |after: Option<_>| {
+        lambda.store.read(move |tx| {
+            let after = after.clone();
+            async move { provisioned::list_all(&tx, after.as_ref(), PAGE).await }
+        })
+    };
+    pages::every(read, |id| lambda.provisions.changed(id)).await
 }
 
 struct Keeper {

@@ -41,6 +41,7 @@ pub(crate) mod find;
 pub(crate) mod function;
 pub(crate) mod layer;
 pub(crate) mod mapping;
+pub(crate) mod pages;
 pub(crate) mod policy;
 pub(crate) mod provisioned;
 pub(crate) mod running;
