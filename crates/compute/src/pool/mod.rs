@@ -8,3 +8,4 @@ pub(crate) mod living;
 pub mod pace;
 pub mod rules;
 mod target;
+mod under_way;

@@ -12,6 +12,7 @@ pub use super::cold::ColdReason;
 use super::cold::{Departed, Departure};
 use super::pace::Pace;
 use super::target::Target;
+use super::under_way::{Counted, UnderWay};
 use crate::spec::FunctionKey;
 
 /// Names an environment; never used twice.
@@ -197,13 +198,6 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What an invocation is counted for, for as long as it is under way.
-#[derive(Clone, Debug)]
-struct Counted {
-    function: Arc<str>,
-    share: Option<Arc<str>>,
-}
-
 #[derive(Debug)]
 struct Environment {
     key: FunctionKey,
@@ -232,10 +226,7 @@ pub struct Pool {
     limits: PoolLimits,
     environments: BTreeMap<EnvironmentId, Environment>,
     waiting: VecDeque<Call>,
-    /// Invocations of each function that wait or are served.
-    under_way: BTreeMap<Arc<str>, u32>,
-    /// Invocations of those that share something.
-    shared: BTreeMap<Arc<str>, u32>,
+    under_way: UnderWay,
     /// Starts of each function's environments.
     scaling: BTreeMap<Arc<str>, Pace>,
     departed: Departed,
@@ -252,8 +243,7 @@ impl Pool {
             limits,
             environments: BTreeMap::new(),
             waiting: VecDeque::new(),
-            under_way: BTreeMap::new(),
-            shared: BTreeMap::new(),
+            under_way: UnderWay::default(),
             scaling: BTreeMap::new(),
             departed: Departed::default(),
             targets: BTreeMap::new(),
@@ -304,8 +294,7 @@ impl Pool {
             Event::Stopping => {
                 self.stopping = true;
                 actions.extend(self.waiting.drain(..).map(|call| Action::Refuse(call.invoke)));
-                self.under_way.clear();
-                self.shared.clear();
+                self.under_way = UnderWay::default();
                 self.targets.clear();
                 self.stop_where(&mut actions, Departure::Lost, |_, _| true);
             }
@@ -345,7 +334,7 @@ impl Pool {
 
     /// How many invocations of a function wait or are served.
     pub fn under_way(&self, function: &str) -> u32 {
-        self.under_way.get(function).copied().unwrap_or(0)
+        self.under_way.of_function(function)
     }
 
     /// Its bounds.
@@ -369,28 +358,20 @@ impl Pool {
         let is_kept = |id: &EnvironmentId| self.environments.get(id).is_some_and(|one| one.provisioned);
         if let Some(share) = &call.share
             && !idle.as_ref().is_some_and(is_kept)
-            && self.shared.get(&share.name).is_some_and(|count| *count >= share.max)
+            && self.under_way.of_share(&share.name) >= share.max
         {
             actions.push(Action::Throttle(call.invoke, Throttled::Share(share.max)));
         } else if let Some(id) = idle {
-            self.count(&call);
+            self.under_way.begin(&call);
             self.assign(id, &call, actions);
         } else if self.scaling_of(now, &call.function) >= SCALING_MAX {
             actions.push(Action::Throttle(call.invoke, Throttled::Scaling(SCALING_MAX)));
         } else if self.waiting.len() >= self.limits.waiting_max {
             actions.push(Action::Throttle(call.invoke, Throttled::Waiting(self.waiting.len())));
         } else {
-            self.count(&call);
+            self.under_way.begin(&call);
             self.waiting.push_back(call);
             self.start_for_waiting(now, actions);
-        }
-    }
-
-    /// An invocation is under way.
-    fn count(&mut self, call: &Call) {
-        *self.under_way.entry(Arc::clone(&call.function)).or_default() += 1;
-        if let Some(share) = &call.share {
-            *self.shared.entry(Arc::clone(&share.name)).or_default() += 1;
         }
     }
 
@@ -410,32 +391,18 @@ impl Pool {
         let Some(environment) = self.environments.get_mut(&id) else { return };
         environment.phase = Phase::Busy;
         environment.has_served = true;
-        let mut share = call.share.as_ref().map(|share| Arc::clone(&share.name));
-        let released = share.take_if(|_| environment.provisioned);
-        environment.serves = Some(Counted { function: Arc::clone(&call.function), share });
+        environment.serves = Some(self.under_way.serve(call, environment.provisioned));
         if std::mem::take(&mut environment.frozen) {
             actions.push(Action::Thaw(id));
         }
         actions.push(Action::Assign(id, call.invoke));
-        if let Some(share) = released {
-            take_one(&mut self.shared, &share);
-        }
     }
 
     /// Takes an invocation out of the queue that will not be served.
     fn take_waiting(&mut self, at: usize) -> Option<Call> {
         let call = self.waiting.remove(at)?;
-        let share = call.share.as_ref().map(|share| Arc::clone(&share.name));
-        self.release(&Counted { function: Arc::clone(&call.function), share });
+        self.under_way.give_up(&call);
         Some(call)
-    }
-
-    /// An invocation is over.
-    fn release(&mut self, counted: &Counted) {
-        take_one(&mut self.under_way, &counted.function);
-        if let Some(share) = &counted.share {
-            take_one(&mut self.shared, share);
-        }
     }
 
     fn answered(&mut self, id: EnvironmentId) {
@@ -444,7 +411,7 @@ impl Pool {
             environment.phase = Phase::Finishing;
         }
         if let Some(counted) = environment.serves.take() {
-            self.release(&counted);
+            self.under_way.end(&counted);
         }
     }
 
@@ -467,7 +434,7 @@ impl Pool {
         let how = if environment.retired { Departure::Retired } else { environment.departure };
         self.departed.note(&environment.key, how);
         if let Some(counted) = environment.serves {
-            self.release(&counted);
+            self.under_way.end(&counted);
         }
     }
 
@@ -757,16 +724,6 @@ impl Pool {
                 }
                 actions.push(Action::Stop(*id));
             }
-        }
-    }
-}
-
-/// One less of what is counted; nothing is not kept.
-fn take_one(counts: &mut BTreeMap<Arc<str>, u32>, of: &Arc<str>) {
-    if let Some(count) = counts.get_mut(of) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(of);
         }
     }
 }
