@@ -310,6 +310,9 @@ fn groups(run_dir: &Path) -> Vec<PathBuf> {
     }));
     hierarchies
         .extend(["memory", "cpu", "pids"].map(|controller| PathBuf::from("/sys/fs/cgroup").join(controller)));
+    // To root nothing is delegated: its own is the first.
+    hierarchies.sort_unstable();
+    hierarchies.dedup();
     hierarchies.into_iter().map(|hierarchy| hierarchy.join(&name)).filter(|group| group.exists()).collect()
 }
 
