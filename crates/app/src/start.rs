@@ -38,6 +38,9 @@ pub(crate) fn run(options: Start) -> Result<ExitCode, String> {
         .with_writer(std::io::stderr)
         .with_max_level(LevelFilter::from_level(options.log))
         .init();
+    // The allocator asks for large pages, of which an idle platform would hold a score and use little: twice its memory. A
+    // kernel that does not know of it gives none.
+    let _unknown = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

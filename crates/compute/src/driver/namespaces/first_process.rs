@@ -218,6 +218,9 @@ impl FirstProcess<'_> {
             return Err(ours(io::Error::last_os_error()));
         }
         let pid = Pid::from_raw(pid).expect("`clone` returns in this process only");
+        if shared != 0 {
+            let _unknown = rustix::thread::disable_transparent_huge_pages(true);
+        }
         drop(write);
         let mut why = [0; WHY_BYTES_MAX];
         let length = rustix::io::read(&read, &mut why[..]).map_err(|error| ours(error.into()))?;
@@ -237,6 +240,8 @@ impl FirstProcess<'_> {
     /// Returns why a program cannot be executed, or what was refused before it could be tried.
     fn become_program(&self, part: Part) -> Step<String> {
         at(|| "take signals again".into(), mask(libc::SIG_UNBLOCK, &self.awaited()))?;
+        // That the platform does without large pages is its own choice, which it needs again for what memory is shared.
+        let _unknown = rustix::thread::disable_transparent_huge_pages(false);
         let spec = self.birth.spec;
         let Part::Companion(index) = part else {
             (self.confine)()?;
