@@ -292,6 +292,8 @@ pub(super) fn exec(command: &[String], variables: &[(String, String)]) -> String
     // SAFETY: the default action takes no handler. Rust's own start-up had set this signal to be ignored,
     // which a program would inherit.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // That the platform does without large pages is its own choice. Said last, as what is touched afterwards would get one.
+    let _unknown = rustix::thread::disable_transparent_huge_pages(false);
     // SAFETY: the program is a terminated string, and both arrays end with a null pointer and point to
     // terminated strings that live until the call, which does not return on success.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };

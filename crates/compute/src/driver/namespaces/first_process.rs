@@ -219,6 +219,7 @@ impl FirstProcess<'_> {
         }
         let pid = Pid::from_raw(pid).expect("`clone` returns in this process only");
         if shared != 0 {
+            // The program has set it for the memory of both.
             let _unknown = rustix::thread::disable_transparent_huge_pages(true);
         }
         drop(write);
@@ -240,8 +241,6 @@ impl FirstProcess<'_> {
     /// Returns why a program cannot be executed, or what was refused before it could be tried.
     fn become_program(&self, part: Part) -> Step<String> {
         at(|| "take signals again".into(), mask(libc::SIG_UNBLOCK, &self.awaited()))?;
-        // That the platform does without large pages is its own choice, which it needs again for what memory is shared.
-        let _unknown = rustix::thread::disable_transparent_huge_pages(false);
         let spec = self.birth.spec;
         let Part::Companion(index) = part else {
             (self.confine)()?;
