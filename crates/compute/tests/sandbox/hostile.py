@@ -381,10 +381,19 @@ def abstract(name):
     return connect("\0" + name, family=socket.AF_UNIX)
 
 
+def forked():
+    """What others of the same user have left counts as theirs until it is gone. The function's timeout bounds the waiting."""
+    while True:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            os.sched_yield()
+
+
 def attempt(source, prepare=None):
     """One expression in a process of its own."""
     read_end, write_end = os.pipe()
-    pid = os.fork()
+    pid = forked()
     if pid == 0:
         signal.alarm(TRY_SECONDS_MAX)
         try:
