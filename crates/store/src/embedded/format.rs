@@ -5,7 +5,9 @@ use crate::disk::{Disk, OpenMode, SyncPoint, io_error};
 use crate::error::StoreError;
 
 /// The format that this release writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+///
+/// 2: the base has its rows in blocks. 1: each by itself.
+pub const FORMAT: u32 = 2;
 
 const FILE: &str = "format";
 const TEMPORARY: &str = "format.tmp";
@@ -62,6 +64,12 @@ pub(super) fn check(disk: &dyn Disk) -> Result<(), StoreError> {
         return Err(StoreError::NewerFormat { found, supported: FORMAT });
     }
     Ok(())
+}
+
+/// Gives a store of an older format the number of this one, before anything in it is changed: a release that knows
+/// the older one only must not open it any more.
+pub(super) fn raise(disk: &dyn Disk) -> Result<(), StoreError> {
+    if read(disk)? == FORMAT { Ok(()) } else { create(disk) }
 }
 
 fn create(disk: &dyn Disk) -> Result<(), StoreError> {

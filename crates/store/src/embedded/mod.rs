@@ -6,11 +6,15 @@
 //! what is left of the log.
 
 mod base;
+mod block;
 mod format;
 mod frame;
 mod journal;
 mod log;
+mod pack;
+mod pieces;
 mod recovery;
+mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +60,7 @@ impl Default for Options {
 pub(crate) fn open(env: &Env, disk: &Arc<dyn Disk>, options: &Options) -> Result<Store, StoreError> {
     let lock = lock(disk.as_ref())?;
     format::check_or_create(disk.as_ref())?;
+    format::raise(disk.as_ref())?;
     start(env, disk, options, lock)
 }
 
@@ -97,6 +102,7 @@ pub(crate) struct Inspected {
 pub(crate) fn inspect(disk: &Arc<dyn Disk>, options: &Options) -> Result<Inspected, StoreError> {
     let lock = lock(disk.as_ref())?;
     format::check(disk.as_ref())?;
+    format::raise(disk.as_ref())?;
     base::sane(|| look_through(disk, options, lock))
 }
 
@@ -105,7 +111,7 @@ fn look_through(disk: &Arc<dyn Disk>, options: &Options, lock: DiskLock) -> Resu
     let mut damage = Vec::new();
     damage.extend(base.check_integrity().err());
     let base = Arc::new(base);
-    damage.extend(base.check_pieces()?);
+    damage.extend(base.check_rows()?);
     let applied = base.applied()?;
     let mut state = State { base: Some(base.view()?), ..State::default() };
     let mut log_frames = 0;
