@@ -14,6 +14,7 @@ mod peer;
 mod plain;
 mod python;
 mod relay;
+mod role;
 mod rows;
 mod runtime;
 mod scratch;
