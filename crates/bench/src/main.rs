@@ -3,6 +3,7 @@
 //! `cargo xtask bench` builds and runs this. Each benchmark is a module of [`rows`] that returns rows of the table; a
 //! figure is a ratio to something that this program did not choose, taken in slices that alternate with it.
 
+mod bare;
 mod client;
 mod figures;
 mod in_process;
@@ -18,6 +19,7 @@ mod role;
 mod rows;
 mod runtime;
 mod scratch;
+mod side;
 mod table;
 
 use std::process::ExitCode;
@@ -61,6 +63,10 @@ fn main() -> ExitCode {
             [relay::SERVER_ROLE] => relay::serve(&env).await.map(|()| ExitCode::SUCCESS),
             [relay::WORKER_ROLE, address, count] => {
                 relay::work(&env, address, count).await.map(|()| ExitCode::SUCCESS)
+            }
+            [bare::ROLE] => bare::serve(&env).await.map(|()| ExitCode::SUCCESS),
+            [bare::ROLE, dir, bytes] => {
+                bare::serve_committing(&env, dir, bytes).await.map(|()| ExitCode::SUCCESS)
             }
             [rows::start::FILL_ROLE, dir, mib] => {
                 rows::start::fill(&env, dir, mib).await.map(|()| ExitCode::SUCCESS)

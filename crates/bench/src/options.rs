@@ -12,7 +12,7 @@ pub(crate) enum Benchmark {
     Start,
     /// Restart after SIGKILL, with state
     Restart,
-    /// Durable queue sends against the store and against append + fdatasync
+    /// Durable queue sends against the store, append + fdatasync and bare HTTP servers
     Sends,
     /// 100 consumers on one queue against 10
     Consumers,
