@@ -25,6 +25,8 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Head and body, as they came.
+    pub(crate) bytes: usize,
 }
 
 impl Answer {
@@ -198,7 +200,7 @@ impl Connection {
                 self.buffer[head_ends..head_ends + length].to_vec()
             }
         };
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, bytes: self.buffer.len() })
     }
 
     /// The body that comes in chunks from `at` on.

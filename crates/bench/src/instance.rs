@@ -59,6 +59,10 @@ impl Instance {
         &self.api
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process and those it started.
     pub(crate) fn processes(&self) -> Vec<u32> {
         descendants(self.child.id())

@@ -38,6 +38,8 @@ impl Limit {
 /// What came of it.
 pub(crate) struct Slice<C> {
     pub(crate) clients: Vec<C>,
+    /// How many of what is counted were done.
+    pub(crate) units: u64,
     pub(crate) per_second: f64,
     /// What each step took, in microseconds.
     pub(crate) micros: Vec<f64>,
@@ -91,7 +93,7 @@ pub(crate) async fn drive<C: Client>(env: &Env, clients: Vec<C>, limit: Limit) -
         return Err("a client ended in a panic".into());
     }
     let seconds = last.saturating_sub(together.begun).as_secs_f64();
-    Ok(Slice { clients, per_second: units as f64 / seconds.max(1e-9), micros })
+    Ok(Slice { clients, units, per_second: units as f64 / seconds.max(1e-9), micros })
 }
 
 struct One<C> {

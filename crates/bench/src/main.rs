@@ -3,6 +3,7 @@
 //! `cargo xtask bench` builds and runs this. Each benchmark is a module of [`rows`] that returns rows of the table; a
 //! figure is a ratio to something that this program did not choose, taken in slices that alternate with it.
 
+mod bare;
 mod client;
 mod figures;
 mod in_process;
@@ -14,9 +15,11 @@ mod peer;
 mod plain;
 mod python;
 mod relay;
+mod role;
 mod rows;
 mod runtime;
 mod scratch;
+mod side;
 mod table;
 
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ const BENCHMARK_MAX: Duration = Duration::from_secs(90);
 const PEERS_MAX: Duration = Duration::from_mins(4);
 /// What filling a store may take on top, per MiB.
 const FILL_MAX_PER_MIB: Duration = Duration::from_millis(60);
+/// What a message that is sent, received and deleted may take on top: eight times what it takes on two cores.
+const CHURN_MAX_PER_MESSAGE: Duration = Duration::from_micros(200);
 
 fn main() -> ExitCode {
     // The spawner of sandboxes is the program that embeds the platform.
@@ -58,6 +63,10 @@ fn main() -> ExitCode {
             [relay::SERVER_ROLE] => relay::serve(&env).await.map(|()| ExitCode::SUCCESS),
             [relay::WORKER_ROLE, address, count] => {
                 relay::work(&env, address, count).await.map(|()| ExitCode::SUCCESS)
+            }
+            [bare::ROLE] => bare::serve(&env).await.map(|()| ExitCode::SUCCESS),
+            [bare::ROLE, dir, bytes] => {
+                bare::serve_committing(&env, dir, bytes).await.map(|()| ExitCode::SUCCESS)
             }
             [rows::start::FILL_ROLE, dir, mib] => {
                 rows::start::fill(&env, dir, mib).await.map(|()| ExitCode::SUCCESS)
@@ -93,11 +102,7 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
     let mut table = Table::default();
     for benchmark in options.benchmarks() {
         eprintln!("{} …", benchmark.name());
-        let limit = match benchmark {
-            Benchmark::Restart => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
-            Benchmark::Peers => PEERS_MAX,
-            _ => BENCHMARK_MAX,
-        };
+        let limit = limit(benchmark, options);
         match env.timeout(limit, Box::pin(rows::run(benchmark, env, options, &scratch))).await {
             Ok(Ok(rows)) => table.extend(rows),
             Ok(Err(problem)) => table.extend([Row::failed(benchmark.name(), &problem)]),
@@ -112,4 +117,26 @@ async fn measure(env: &Env, options: &Options) -> Result<ExitCode, String> {
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(if table.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What a benchmark may take.
+fn limit(benchmark: Benchmark, options: &Options) -> Duration {
+    match benchmark {
+        Benchmark::Restart => BENCHMARK_MAX + FILL_MAX_PER_MIB * options.state_mib(),
+        Benchmark::Churn => BENCHMARK_MAX + CHURN_MAX_PER_MESSAGE * options.churn(),
+        Benchmark::Peers => PEERS_MAX,
+        _ => BENCHMARK_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_million_messages_at_ten_thousand_a_second_are_not_cut_off() {
+        let arguments = ["apus-bench", "--apus", "apus", "--churn", "10000000"];
+        let options = Options::try_parse_from(arguments).expect("they are options");
+        assert!(limit(Benchmark::Churn, &options) >= Duration::from_secs(1_000));
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) enum Benchmark {
     Start,
     /// Restart after SIGKILL, with state
     Restart,
-    /// Durable queue sends against the store and against append + fdatasync
+    /// Durable queue sends against the store, append + fdatasync and bare HTTP servers
     Sends,
     /// 100 consumers on one queue against 10
     Consumers,
@@ -92,7 +92,7 @@ pub(crate) struct Options {
     pub(crate) queues: usize,
     /// Messages that live shortly
     #[arg(long)]
-    churn: Option<u64>,
+    churn: Option<u32>,
     /// State to restart with, in MiB
     #[arg(long)]
     state_mib: Option<u32>,
@@ -141,7 +141,7 @@ impl Options {
         if self.quick { 300 } else { 6_000 }
     }
 
-    pub(crate) fn churn(&self) -> u64 {
+    pub(crate) fn churn(&self) -> u32 {
         self.churn.unwrap_or(if self.quick { 5_000 } else { 500_000 })
     }
 

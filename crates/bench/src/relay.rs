@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::instance::first_line;
+use crate::role::{RoleProcess, end_with_input};
 use crate::runtime;
 
 /// The first argument of the process that relays.
@@ -32,31 +32,27 @@ pub(crate) const EVENT: &str = r#"{"name": "swift"}"#;
 
 /// A running relay. Its processes end when dropped.
 pub(crate) struct Relay {
-    server: Child,
     workers: Vec<Child>,
-    pub(crate) address: String,
+    server: RoleProcess,
 }
 
 impl Relay {
     /// Starts the server.
     pub(crate) async fn start(env: &Env) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("the relay could not be started: {error}");
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut command = Command::new(program);
-        // It ends when its input does, so with us.
-        command.arg(SERVER_ROLE).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let server = command.spawn().map_err(failed)?;
-        let mut this = Self { server, workers: Vec::new(), address: String::new() };
-        let address = first_line(env, &mut this.server).await?;
-        this.address.push_str(address.trim());
-        Ok(this)
+        let server = RoleProcess::start(env, &[SERVER_ROLE.as_ref()]).await?;
+        Ok(Self { workers: Vec::new(), server })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.server.said
     }
 
     /// Starts one process with so many workers.
     pub(crate) fn add_workers(&mut self, count: usize) -> Result<(), String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
-        command.args([WORKER_ROLE, &self.address, &count.to_string()]);
+        command.args([WORKER_ROLE, self.address(), &count.to_string()]);
         self.add(&mut command)
     }
 
@@ -69,28 +65,19 @@ impl Relay {
 
     /// The request that goes through the relay.
     pub(crate) fn request(&self) -> Vec<u8> {
-        let head = format!("POST /invoke HTTP/1.1\r\nhost: {}\r\n", self.address);
+        let head = format!("POST /invoke HTTP/1.1\r\nhost: {}\r\n", self.address());
         format!("{head}content-length: {}\r\n\r\n{EVENT}", EVENT.len()).into_bytes()
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        for child in self.workers.iter_mut().chain([&mut self.server]) {
+        for child in &mut self.workers {
             // Both fail only if it is gone already.
             let _gone = child.kill();
             let _gone = child.wait();
         }
     }
-}
-
-/// Ends this process when whoever started it is gone.
-pub(crate) fn end_with_input(env: &Env) {
-    let _detached = env.spawn_thread("watch input", async {
-        // Whether it ends or fails, nobody is there any more.
-        let _end = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(0);
-    });
 }
 
 struct Job {

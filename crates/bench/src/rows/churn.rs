@@ -22,7 +22,7 @@ const LOOKS: u64 = 50;
 const BODY_BYTES: u64 = 256;
 
 pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec<Row>, String> {
-    let messages = options.churn();
+    let messages = u64::from(options.churn());
     let data = subdir(dir, "data")?;
     let mut instance = Instance::start(env, &options.apus, &data).await?;
     let queue_url = instance.api().create_queue("churn").await?;
@@ -30,6 +30,8 @@ pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec
     let (mut rate, mut disk, mut restarts) = (Figures::new("/s"), Figures::new("MB"), Figures::new("ms"));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     for _ in 0..LOOKS {
+        // All of them together may take longer than a signature is good for.
+        clients.iter_mut().try_for_each(Turner::sign)?;
         let slice = drive(env, clients, Limit::steps(messages / LOOKS / BATCH as u64)).await?;
         rate.push(slice.per_second);
         disk.push(mib(bytes_beneath(&data)));
@@ -60,16 +62,13 @@ pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec
 }
 
 async fn turners(api: &Api, queue_url: &str) -> Result<Vec<Turner>, String> {
-    let send = batch_request(api, queue_url, BATCH)?;
-    let receive =
-        api.sqs("ReceiveMessage", &json!({ "QueueUrl": queue_url, "MaxNumberOfMessages": BATCH }))?;
     let connections = api.connections(CLIENTS).await?.into_iter();
     let turner = |connection| Turner {
         api: api.clone(),
         connection,
         queue_url: queue_url.to_owned(),
-        send: send.clone(),
-        receive: receive.clone(),
+        send: Vec::new(),
+        receive: Vec::new(),
     };
     Ok(connections.map(turner).collect())
 }
@@ -85,6 +84,16 @@ struct Turner {
     queue_url: String,
     send: Vec<u8>,
     receive: Vec<u8>,
+}
+
+impl Turner {
+    /// Signs its requests that do not change. To be done before its first step.
+    fn sign(&mut self) -> Result<(), String> {
+        let receive = json!({ "QueueUrl": self.queue_url, "MaxNumberOfMessages": BATCH });
+        self.receive = self.api.sqs("ReceiveMessage", &receive)?;
+        self.send = batch_request(&self.api, &self.queue_url, BATCH)?;
+        Ok(())
+    }
 }
 
 impl Client for Turner {

@@ -39,7 +39,7 @@ pub(crate) async fn warm(env: &Env, options: &Options, dir: &Path) -> Result<Vec
     let mut bare = Relay::start(env).await?;
     bare.add_workers(1)?;
     let mut interpreted = Relay::start(env).await?;
-    interpreted.add(&mut python.command(&interpreted.address))?;
+    interpreted.add(&mut python.command(interpreted.address()))?;
 
     let mut sides = [
         vec![functions.client("native-small", &native, SMALL_MB).await?],
@@ -333,7 +333,7 @@ pub(super) struct Invoker {
 
 impl Invoker {
     async fn of_relay(relay: &Relay) -> Result<Self, String> {
-        Ok(Self { connection: Connection::open(&relay.address).await?, request: relay.request() })
+        Ok(Self { connection: Connection::open(relay.address()).await?, request: relay.request() })
     }
 
     /// The function's answer.

@@ -14,10 +14,11 @@ use super::subdir;
 use crate::client::Api;
 use crate::figures::Figures;
 use crate::instance::Instance;
-use crate::load::{Client, Limit, drive};
+use crate::load::{Client, Limit};
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::python::{HANDLER, Python};
+use crate::side::Side;
 use crate::table::{Goal, Row};
 
 const OBJECT_BYTES: usize = 1 << 10;
@@ -83,19 +84,19 @@ pub(crate) async fn rows(env: &Env, options: &Options, dir: &Path) -> Result<Vec
         let what = format!("{what}, {runtime} hello, {SMALL_MB} MB, isolation {isolation}");
         Row::new(what, ours, Goal::None).against(&theirs, figures)
     };
-    let call = |what: &str, how: &str, ours: &Turns, figures: &Turns| {
+    let call = |what: &str, how: &str, ours: &Figures, figures: &Figures| {
         let what = format!("{what}, {MANY} clients, {how}");
-        Row::new(what, &ours.per_second, Goal::None).against(&kept, &figures.per_second)
+        Row::new(what, ours, Goal::None).against(&kept, figures)
     };
     let (send, put) = ("sends of 256 bytes", "PUT of 1 KiB");
     Ok(vec![
         invoke("cold invoke", &cold, &cold_peer),
-        invoke("warm invoke, 1 client", &warm[0].micros, &warm[1].micros),
-        invoke(&format!("warm throughput, {MANY} clients"), &many[0].per_second, &many[1].per_second),
-        call(send, "durable", &sends[DURABLE], &sends[PEER]),
-        call(send, "--ephemeral", &sends[EPHEMERAL], &sends[PEER]),
-        call(put, "durable", &puts[DURABLE], &puts[PEER]),
-        call(put, "--ephemeral", &puts[EPHEMERAL], &puts[PEER]),
+        invoke("warm invoke, 1 client", &warm[0].latency, &warm[1].latency),
+        invoke(&format!("warm throughput, {MANY} clients"), &many[0].rate, &many[1].rate),
+        call(send, "durable", &sends[DURABLE].rate, &sends[PEER].rate),
+        call(send, "--ephemeral", &sends[EPHEMERAL].rate, &sends[PEER].rate),
+        call(put, "durable", &puts[DURABLE].rate, &puts[PEER].rate),
+        call(put, "--ephemeral", &puts[EPHEMERAL].rate, &puts[PEER].rate),
     ])
 }
 
@@ -122,35 +123,20 @@ async fn cold(
     Ok(figures)
 }
 
-/// What came of a side's turns.
-struct Turns {
-    /// A sample for each turn.
-    per_second: Figures,
-    /// A sample for each call.
-    micros: Figures,
-}
-
 /// Drives the sides one after the other, again and again.
 async fn in_turns<C: Client>(
     env: &Env,
     options: &Options,
     limit: Limit,
-    mut sides: Vec<Vec<C>>,
-) -> Result<Vec<Turns>, String> {
-    let one = |_: &Vec<C>| Turns { per_second: Figures::new("/s"), micros: Figures::new("us") };
-    let mut turns: Vec<Turns> = sides.iter().map(one).collect();
-    // The first warms up.
+    sides: Vec<Vec<C>>,
+) -> Result<Vec<Side<C>>, String> {
+    let mut sides: Vec<Side<C>> = sides.into_iter().map(Side::new).collect();
     for turn in 0..=options.slices() {
-        for (side, turns) in sides.iter_mut().zip(&mut turns) {
-            let slice = drive(env, std::mem::take(side), limit).await?;
-            if turn > 0 {
-                turns.per_second.push(slice.per_second);
-                turns.micros.extend(slice.micros);
-            }
-            *side = slice.clients;
+        for side in &mut sides {
+            side.turn(env, limit, turn == 0).await?;
         }
     }
-    Ok(turns)
+    Ok(sides)
 }
 
 async fn senders(api: &Api) -> Result<Vec<Sender>, String> {

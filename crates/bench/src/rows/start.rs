@@ -13,10 +13,10 @@ use serde_json::json;
 use super::subdir;
 use crate::client::{Api, Connection};
 use crate::figures::{Figures, number};
-use crate::instance::{Instance, first_line, memory_mb};
+use crate::instance::{Instance, memory_mb};
 use crate::load::{Client, Limit, drive};
 use crate::options::Options;
-use crate::relay::end_with_input;
+use crate::role::{RoleProcess, end_with_input};
 use crate::table::{Goal, Row};
 
 /// The first argument of the process that fills a store and waits to be killed.
@@ -138,15 +138,10 @@ fn read_all(dir: &Path) -> Result<u64, String> {
 
 /// Fills a store in a process of its own and kills it while it is open.
 async fn fill_and_kill(env: &Env, store: &Path, mib: u32) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("the store could not be filled: {error}");
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
-    command.arg(FILL_ROLE).arg(store).arg(mib.to_string());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
-    // The process ends with its input, should the time be over before it is done.
-    let said = filled(env, &mut child).await;
-    child.kill().map_err(failed)?;
-    child.wait().map_err(failed)?;
+    let mut process =
+        RoleProcess::start(env, &[FILL_ROLE.as_ref(), store.as_os_str(), mib.to_string().as_ref()]).await?;
+    let said = filled(env, &mut process).await;
+    drop(process);
     match said?.trim() {
         "filled" => Ok(()),
         other => Err(format!("the store was not filled: {other:?}")),
@@ -154,13 +149,12 @@ async fn fill_and_kill(env: &Env, store: &Path, mib: u32) -> Result<(), String> 
 }
 
 /// Waits for the line that says so: longer than for a start, as it writes much.
-async fn filled(env: &Env, child: &mut std::process::Child) -> Result<String, String> {
+async fn filled(env: &Env, process: &mut RoleProcess) -> Result<String, String> {
     // The first line comes at once, the second when all is written.
-    let first = first_line(env, child).await?;
-    if first.trim() != "filling" {
-        return Err(format!("the store is not being filled: {first:?}"));
+    if process.said != "filling" {
+        return Err(format!("the store is not being filled: {:?}", process.said));
     }
-    let output = child.stdout.take().ok_or("the program's output is not ours")?;
+    let output = process.child().stdout.take().ok_or("the program's output is not ours")?;
     let (sender, line) = tokio::sync::oneshot::channel();
     let _detached = env.spawn_thread("filled", async move {
         let mut line = String::new();
