@@ -9,6 +9,9 @@ use crate::error::StoreError;
 use crate::limits::KEY_BYTES_MAX;
 use crate::tuple::{self, Tuple};
 
+/// What tuples mostly take at the end of a key, at most.
+const TUPLE_BYTES: usize = 32;
+
 /// A key of the store. Keys are ordered as their bytes are. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Bytes);
@@ -22,7 +25,8 @@ impl Key {
     /// This key with a tuple's elements behind it.
     #[must_use]
     pub fn with(&self, tuple: impl Tuple) -> Self {
-        let mut bytes = self.0.to_vec();
+        let mut bytes = Vec::with_capacity(self.0.len() + TUPLE_BYTES);
+        bytes.extend_from_slice(&self.0);
         tuple.encode(&mut bytes);
         Self(bytes.into())
     }

@@ -14,6 +14,8 @@ use crate::state::Change;
 
 /// A buffer that one large frame has blown up is given back beyond this.
 const BUFFER_KEPT: usize = 4 << 20;
+/// What a file grows by, in one write.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
@@ -138,10 +140,12 @@ impl Log {
             return Ok(());
         }
         let target = end.next_multiple_of(self.extend_bytes);
-        let zeros = vec![0; (target - self.zeroed) as usize];
         let name = file_name(self.segment.number);
-        self.file.write_at(self.zeroed, &zeros).map_err(io_error(format!("extending {name}")))?;
-        self.zeroed = target;
+        while self.zeroed < target {
+            let zeros = &ZEROS[..ZEROS.len().min((target - self.zeroed) as usize)];
+            self.file.write_at(self.zeroed, zeros).map_err(io_error(format!("extending {name}")))?;
+            self.zeroed += zeros.len() as u64;
+        }
         Ok(())
     }
 }

@@ -30,11 +30,11 @@ pub fn pack(tuple: impl Tuple) -> Vec<u8> {
 
 fn delimited(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
-    for &byte in bytes {
-        out.push(byte);
-        if byte == END {
-            out.push(ESCAPED);
+    for (index, piece) in bytes.split(|byte| *byte == END).enumerate() {
+        if index > 0 {
+            out.extend_from_slice(&[END, ESCAPED]);
         }
+        out.extend_from_slice(piece);
     }
     out.push(END);
 }

@@ -27,7 +27,7 @@ needed! {
     frames_are_synced: LogAppend, Long, 20;
     segment_headers_are_synced: LogCreate, Short, 400;
     segment_names_are_synced: LogDir, Long, 20;
-    what_recovery_found_is_synced: LogRecover, Long, 60;
+    what_recovery_found_is_synced: LogRecover, Long, 150;
     checkpoints_are_synced: Base, Long, 20;
     blobs_are_synced: BlobFile, Long, 20;
     blob_names_are_synced: BlobDir, Long, 20;
