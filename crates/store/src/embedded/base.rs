@@ -145,7 +145,7 @@ impl BaseStore {
         if !transaction.list_tables().map_err(failed)?.any(|table| table.name() == SINGLE_ROWS.name()) {
             return transaction.abort().map_err(failed);
         }
-        tracing::info!("taking over the rows of format 1: some seconds for each GB, once");
+        tracing::info!("taking over the rows of format 1: some ten seconds for each GB, once");
         {
             let rows = transaction.open_table(SINGLE_ROWS).map_err(failed)?;
             pack::convert(&mut transaction.open_table(BLOCKS).map_err(failed)?, &rows)?;
