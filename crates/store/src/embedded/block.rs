@@ -16,8 +16,8 @@ use crate::error::StoreError;
 use crate::key::show;
 
 /// A block and its key take at most so many bytes, unless it has one row only: with redb's own few bytes they fit
-/// a run of pages of 16 KiB.
-pub(super) const BLOCK_BYTES_MAX: usize = 16 * 1024 - 64;
+/// two pages. Larger ones cost less for rows that follow each other, and more where one of many is changed.
+pub(super) const BLOCK_BYTES_MAX: usize = 8 * 1024 - 64;
 
 const HEADER: usize = 2;
 const ROW_HEADER: usize = 6;
@@ -57,8 +57,12 @@ impl Stored {
 
     /// Reads what [`Self::write`] wrote; the bytes are copied.
     pub(super) fn read(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::read_with(key, bytes, || Bytes::copy_from_slice(&bytes[1..]))
+    }
+
+    fn read_with(key: &[u8], bytes: &[u8], whole: impl FnOnce() -> Bytes) -> Result<Self, StoreError> {
         match bytes {
-            [WHOLE, value @ ..] => Ok(Self::Whole(Bytes::copy_from_slice(value))),
+            [WHOLE, ..] => Ok(Self::Whole(whole())),
             [IN_PIECES, a, b, c, d] => Ok(Self::InPieces(u32::from_be_bytes([*a, *b, *c, *d]))),
             _ => Err(StoreError::corrupt(format!("the value at {}", show(key)), "it has no known form")),
         }
@@ -191,12 +195,21 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// All rows.
+    /// All rows. They share their memory, so none should outlive the others for long.
     pub(super) fn rows(&self) -> Result<Vec<Row>, StoreError> {
-        let places = self.places()?;
+        let (places, prefix) = (self.places()?, self.prefix()?);
+        let mut keys = Vec::with_capacity(places.len() * prefix.len() + self.bytes.len());
+        for place in &places {
+            keys.extend_from_slice(prefix);
+            keys.extend_from_slice(&self.bytes[place.key..place.value]);
+        }
+        let (keys, bytes) = (Bytes::from(keys), Bytes::copy_from_slice(self.bytes));
+        let mut at = 0;
         let row = |place: Place| {
-            let key = self.key(place)?;
-            let value = Stored::read(&key, self.value(place))?;
+            let key = keys.slice(at..at + prefix.len() + place.value - place.key);
+            at += key.len();
+            let whole = || bytes.slice(place.value + 1..place.end);
+            let value = Stored::read_with(&key, self.value(place), whole)?;
             Ok((key, value))
         };
         places.into_iter().map(row).collect()

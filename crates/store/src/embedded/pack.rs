@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::state::Overlay;
 
 /// Full blocks are made once rows of so many bytes wait for it.
-const WAITING_BYTES: usize = 8 * BLOCK_BYTES_MAX;
+const WAITING_BYTES: usize = 16 * BLOCK_BYTES_MAX;
 
 /// Puts changes into the base: for each block, all that fall into it at once.
 pub(super) fn merge(
@@ -269,6 +269,6 @@ mod tests {
         let found = found.into_iter().map(|row| row.map(|(key, value)| (key, Some(value))).expect("reads"));
         assert!(found.eq(rows), "other rows came out of the earlier format");
         assert_eq!(base.check_rows().expect("looks"), []);
-        assert!(base.block_count().expect("counts") < 50, "a row for each key");
+        assert!(base.block_count().expect("counts") < 100, "a row for each key");
     }
 }
