@@ -141,7 +141,8 @@ impl BaseStore {
 
     /// Takes over what format 1 has left, at once or not at all.
     fn convert(&self) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(failed)?;
+        let mut transaction = self.database.begin_write().map_err(failed)?;
+        transaction.set_quick_repair(true);
         if !transaction.list_tables().map_err(failed)?.any(|table| table.name() == SINGLE_ROWS.name()) {
             return transaction.abort().map_err(failed);
         }
