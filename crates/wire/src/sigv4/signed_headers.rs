@@ -15,16 +15,23 @@ pub struct SignedHeaders(String);
 impl SignedHeaders {
     /// The names in a list that a client sent, in whatever order and capitals.
     pub(super) fn parse(list: &str) -> Self {
-        let as_signed =
-            |name: &str| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase() || b <= b' ');
+        // All of it at a time: that takes fewer steps than stopping at the first.
+        let is_small = list.bytes().fold(true, |small, b| small & !b.is_ascii_uppercase() & (b > b' '));
         let mut last = "";
-        let in_order = split(list, SEPARATOR).take(NAMES_MAX + 1).enumerate().all(|(at, name)| {
-            let next = at < NAMES_MAX && as_signed(name) && last < name;
-            last = name;
-            next
-        });
+        let mut in_order = || {
+            split(list, SEPARATOR).take(NAMES_MAX + 1).enumerate().all(|(at, name)| {
+                // No name is before the first.
+                let next = at < NAMES_MAX && last < name;
+                last = name;
+                next
+            })
+        };
         // As clients send it, but for a few.
-        if in_order { Self(list.to_owned()) } else { Self::of(split(list, SEPARATOR).take(NAMES_MAX)) }
+        if is_small && in_order() {
+            Self(list.to_owned())
+        } else {
+            Self::of(split(list, SEPARATOR).take(NAMES_MAX))
+        }
     }
 
     /// These names.
