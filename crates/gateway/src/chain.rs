@@ -1,6 +1,7 @@
 //! What happens to a request, in order: [`Gateway::answer`] is the list.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use apus_kernel::{HttpFront, Origin};
 use apus_schema::{Body, Common, Fault, Fields, Protocol, ServiceError, ServiceSchema, violations};
@@ -36,7 +37,7 @@ impl Gateway {
         if let Some(front) = fronts.max_by_key(|front| front.claims().closeness()) {
             return self.in_front(front.as_ref(), listener, parts, body).await;
         }
-        let request_id = self.platform.env().uuid_v4();
+        let request_id = self.platform.env().uuid_v4().into();
         let answer = self.answer(listener, peer, &parts, host, body, &request_id).await;
         into_http(answer.unwrap_or_else(|refusal| refusal.encode(&parts, &request_id)))
     }
@@ -78,7 +79,7 @@ impl Gateway {
         parts: &Parts,
         host: Option<&str>,
         body: Body,
-        request_id: &str,
+        request_id: &Arc<str>,
     ) -> Result<apus_wire::Response, Refusal> {
         let claimed = Claimed::read(parts);
         let mut received = Received::new(body);
@@ -114,7 +115,7 @@ impl Gateway {
         route: &Route,
         claimed: Claimed,
         received: Received,
-        request_id: &str,
+        request_id: &Arc<str>,
     ) -> Result<apus_wire::Response, ServiceError> {
         let payload = hold_undeclared(received.read(route.operation).await?, route, parts).await?;
         let now = self.platform.env().now();
@@ -125,7 +126,7 @@ impl Gateway {
         let fields = decode(route, head, flow_again(payload, route.operation))?;
         check(route, &fields)?;
         let origin = origin(listener, peer, parts);
-        let context = self.platform.context(caller, origin, Some(request_id.to_owned()));
+        let context = self.platform.context(caller, origin, Some(Arc::clone(request_id)));
         let output = self.platform.dispatch(route.operation, context, fields).await?;
         encode(route.operation, route.protocol, &output, request_id)
     }
@@ -169,7 +170,7 @@ fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origi
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
         source_ip: peer.map(|peer| peer.ip()),
-        base_url: listener.base_url.clone(),
+        base_url: Arc::clone(&listener.base_url),
         secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),
         trace: trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX).map(str::to_owned),
