@@ -55,7 +55,7 @@ impl Claimed {
             Ok(None) => anonymous(route, parts, dialect),
             Ok(Some(claim)) => {
                 let service = route.service.signing_name;
-                let checked = prove(&claim, listener, keys, service, parts, payload, now).await;
+                let checked = prove(claim, listener, keys, service, parts, payload, now).await;
                 checked.map_err(|refused| refused.into_error(dialect))
             }
         }
@@ -77,7 +77,7 @@ pub(crate) async fn signed(
         Err(refused) => return Err(refusal(&refused, Dialect::RestJson)),
     };
     let payload = Payload::Bytes(body.clone());
-    let proved = prove(&claim, listener, keys, service, parts, &payload, now).await;
+    let proved = prove(claim, listener, keys, service, parts, &payload, now).await;
     let identity = proved.map_err(|refused| refused.into_error(Dialect::RestJson))?;
     match identity.promise {
         Promise::None => Ok(identity.caller),
@@ -112,7 +112,7 @@ impl Unproved {
 }
 
 async fn prove(
-    claim: &Claim,
+    claim: Claim,
     listener: &Listener,
     keys: &SigningKeys,
     service: &str,
@@ -139,7 +139,7 @@ async fn prove(
             None if claim.is_presigned() && rules.presigned_body_unsigned => (PayloadHash::Unsigned, true),
             None => (PayloadHash::of(bytes), true),
         },
-        Payload::Stream(_) => (PayloadHash::of_stream(&request, claim, rules)?, false),
+        Payload::Stream(_) => (PayloadHash::of_stream(&request, &claim, rules)?, false),
     };
     let key = keys.derive(&claim.access_key, &credential.secret, &claim.scope);
     let verified = claim.verify(&key, &request, &hash, rules, now)?;
@@ -153,7 +153,7 @@ async fn prove(
         }
         (_, hash) => promise(hash, Some(verified), parts),
     };
-    let caller = Caller::signed(credential, claim.access_key.as_str(), region);
+    let caller = Caller::signed(credential, claim.access_key, region);
     Ok(Identity { caller, promise })
 }
 
