@@ -143,7 +143,7 @@ pub(super) fn bare_host(host: &[u8]) -> Option<&[u8]> {
 }
 
 fn fold_spaces(value: &[u8], into: &mut Vec<u8>) {
-    if !value.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
+    if !value.contains(&b' ') && !value.contains(&b'\t') {
         return into.extend_from_slice(value);
     }
     let words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());

@@ -15,7 +15,8 @@ pub struct SignedHeaders(String);
 impl SignedHeaders {
     /// The names in a list that a client sent, in whatever order and capitals.
     pub(super) fn parse(list: &str) -> Self {
-        let is_small = !list.bytes().any(|b| b.is_ascii_uppercase() || b <= b' ');
+        // Folded, which is done for many bytes at a time, as stopping at the first is not.
+        let others = list.bytes().fold(0, |found, b| found | u8::from(b.is_ascii_uppercase() || b <= b' '));
         let mut last = "";
         let mut in_order = || {
             split(list, SEPARATOR).take(NAMES_MAX + 1).enumerate().all(|(at, name)| {
@@ -26,7 +27,7 @@ impl SignedHeaders {
             })
         };
         // As clients send it, but for a few.
-        if is_small && in_order() {
+        if others == 0 && in_order() {
             Self(list.to_owned())
         } else {
             Self::of(split(list, SEPARATOR).take(NAMES_MAX))
