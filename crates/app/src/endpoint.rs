@@ -24,7 +24,7 @@ pub(crate) struct Inside {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) sessions: SessionCredentials,
     /// The public URL: a URL that is presigned or handed out inside works outside.
-    pub(crate) base_url: String,
+    pub(crate) base_url: Arc<str>,
     pub(crate) tls: Option<InsideTls>,
 }
 
@@ -52,7 +52,7 @@ impl EndpointServer for SandboxEndpoint {
                 Ok(socket) => socket,
                 Err(error) => return error!(%error, "the endpoint inside a sandbox could not be served"),
             };
-            let base_url = inside.base_url.clone();
+            let base_url = Arc::clone(&inside.base_url);
             let listener =
                 Arc::new(Listener { credentials: credentials.clone(), base_url, tls, guests: None });
             let serving = Arc::clone(&inside.gateway).serve(socket, listener, sandbox.ended.clone());

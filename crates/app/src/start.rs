@@ -66,7 +66,7 @@ async fn serve(options: Start) -> Result<(), String> {
 
     let listener = Listener {
         credentials: instance.development.clone(),
-        base_url: base_url.clone(),
+        base_url: base_url.as_str().into(),
         tls: None,
         guests: guest_rule(guests, &instance, &base_url),
     };
@@ -169,7 +169,7 @@ fn guest_rule(guests: Guests, instance: &wiring::Instance, base_url: &str) -> Op
     }
     let listener = Listener {
         credentials: Arc::new(instance.sessions.clone()),
-        base_url: base_url.to_owned(),
+        base_url: base_url.into(),
         tls: None,
         guests: None,
     };

@@ -93,7 +93,7 @@ pub async fn start_under(
     endpoint.open(Inside {
         gateway: Arc::clone(&gateway),
         sessions: sessions.clone(),
-        base_url,
+        base_url: base_url.into(),
         tls: inside_tls,
     });
     let development = Arc::new(DevelopmentCredentials::new(sessions.clone(), root_secret));

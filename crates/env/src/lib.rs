@@ -124,16 +124,11 @@ impl Env {
         self.random_bytes(&mut b);
         b[6] = b[6] & 0x0f | 0x40;
         b[8] = b[8] & 0x3f | 0x80;
-        let mut text = Vec::with_capacity(36);
-        for (at, byte) in b.into_iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push(b'-');
-            }
-            text.extend_from_slice(
-                &[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]),
-            );
-        }
-        String::from_utf8(text).expect("digits and dashes are ASCII")
+        let digits =
+            b.map(|byte| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        let digits = digits.as_flattened();
+        let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+        String::from_utf8(groups.join(&b'-')).expect("digits and dashes are ASCII")
     }
 
     /// Adds a record to the simulation's trace hash; nothing when real. Use it for decisions that must repeat

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use apus_schema::{Body, BodyError, ByteStream};
+use apus_schema::{Body, BodyError, Content};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -72,13 +72,14 @@ impl Stream for Arriving {
 
 /// A response's body as it leaves.
 pub(crate) struct Leaving {
-    stream: Option<ByteStream>,
+    /// What is left of it.
+    content: Option<Content>,
     length: Option<u64>,
 }
 
 impl From<Body> for Leaving {
     fn from(body: Body) -> Self {
-        Self { length: body.length(), stream: body.take().ok() }
+        Self { length: body.length(), content: body.open().ok() }
     }
 }
 
@@ -90,12 +91,19 @@ impl HttpBody for Leaving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
-        stream.as_mut().poll_next(context).map(|piece| Some(piece?.map(Frame::data)))
+        match self.content.take() {
+            None => Poll::Ready(None),
+            Some(Content::Whole(bytes)) => Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))),
+            Some(Content::Flowing(mut stream)) => {
+                let polled = stream.as_mut().poll_next(context);
+                self.content = Some(Content::Flowing(stream));
+                polled.map(|piece| Some(piece?.map(Frame::data)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_none() || self.length == Some(0)
+        self.content.is_none() || self.length == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {

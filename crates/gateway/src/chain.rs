@@ -1,6 +1,7 @@
 //! What happens to a request, in order: [`Gateway::answer`] is the list.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use apus_kernel::{HttpFront, Origin};
 use apus_schema::{Body, Common, Fault, Fields, Protocol, ServiceError, ServiceSchema, violations};
@@ -9,11 +10,11 @@ use apus_wire::{
 };
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use std::borrow::Cow;
 use tracing::error;
 
-use crate::hosts::{addressed, host, without_port};
+use crate::hosts::{addressed, host};
 use crate::identity::{Claimed, Identity, signed};
 use crate::payload::{Received, collect, flow_again, hold_undeclared, keep};
 use crate::{Gateway, Listener};
@@ -30,14 +31,14 @@ impl Gateway {
         request: Request<Body>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let authority = host(&parts).map(without_port).unwrap_or_default();
-        let path = parts.uri.path();
-        let fronts = self.platform.fronts().iter().filter(|front| front.claims().matches(authority, path));
+        let host = host(&parts);
+        let (name, path) = (host.unwrap_or_default(), parts.uri.path());
+        let fronts = self.platform.fronts().iter().filter(|front| front.claims().matches(name, path));
         if let Some(front) = fronts.max_by_key(|front| front.claims().closeness()) {
             return self.in_front(front.as_ref(), listener, parts, body).await;
         }
-        let request_id = self.platform.env().uuid_v4();
-        let answer = self.answer(listener, peer, &parts, body, &request_id).await;
+        let request_id = self.platform.env().uuid_v4().into();
+        let answer = self.answer(listener, peer, &parts, host, body, &request_id).await;
         into_http(answer.unwrap_or_else(|refusal| refusal.encode(&parts, &request_id)))
     }
 
@@ -76,15 +77,16 @@ impl Gateway {
         listener: &Listener,
         peer: Option<SocketAddr>,
         parts: &Parts,
+        host: Option<&str>,
         body: Body,
-        request_id: &str,
+        request_id: &Arc<str>,
     ) -> Result<apus_wire::Response, Refusal> {
         let claimed = Claimed::read(parts);
         let mut received = Received::new(body);
         if is_form(parts) {
             received.read_form().await.map_err(|error| Refusal::unrouted(Protocol::Query, error))?;
         }
-        let addressed = addressed(parts.uri.path(), host(parts), claimed.service(), &listener.base_url);
+        let addressed = addressed(parts.uri.path(), host, claimed.service(), &listener.base_url);
         let head = RequestHead {
             method: &parts.method,
             path: &addressed.path,
@@ -113,7 +115,7 @@ impl Gateway {
         route: &Route,
         claimed: Claimed,
         received: Received,
-        request_id: &str,
+        request_id: &Arc<str>,
     ) -> Result<apus_wire::Response, ServiceError> {
         let payload = hold_undeclared(received.read(route.operation).await?, route, parts).await?;
         let now = self.platform.env().now();
@@ -124,7 +126,7 @@ impl Gateway {
         let fields = decode(route, head, flow_again(payload, route.operation))?;
         check(route, &fields)?;
         let origin = origin(listener, peer, parts);
-        let context = self.platform.context(caller, origin, Some(request_id.to_owned()));
+        let context = self.platform.context(caller, origin, Some(Arc::clone(request_id)));
         let output = self.platform.dispatch(route.operation, context, fields).await?;
         encode(route.operation, route.protocol, &output, request_id)
     }
@@ -159,16 +161,16 @@ fn is_form(parts: &Parts) -> bool {
 }
 
 /// What SDKs send the trace in that their program works for.
-const TRACE_HEADER: &str = "x-amzn-trace-id";
+static TRACE_HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 /// The longest trace header that is believed; AWS's own are below 256 bytes, and lineages may make them longer.
 const TRACE_BYTES_MAX: usize = 1_024;
 
 fn origin(listener: &Listener, peer: Option<SocketAddr>, parts: &Parts) -> Origin {
-    let trace = parts.headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
+    let trace = parts.headers.get(&TRACE_HEADER).and_then(|value| value.to_str().ok());
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
         source_ip: peer.map(|peer| peer.ip()),
-        base_url: listener.base_url.clone(),
+        base_url: Arc::clone(&listener.base_url),
         secure: listener.is_secure(),
         user_agent: user_agent.map(str::to_owned),
         trace: trace.filter(|trace| trace.len() <= TRACE_BYTES_MAX).map(str::to_owned),

@@ -13,16 +13,17 @@ const SUFFIXES: [&str; 3] = ["localhost", "s3.localhost", "localhost.localstack.
 /// Under which AWS has its endpoints.
 const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 
-/// The host that the client addressed, with its port.
+/// The host that the client addressed, without its port.
 pub(crate) fn host(parts: &Parts) -> Option<&str> {
-    match parts.headers.get(HOST) {
+    let host = match parts.headers.get(HOST) {
         Some(value) => value.to_str().ok(),
         None => parts.uri.authority().map(http::uri::Authority::as_str),
-    }
+    };
+    host.map(without_port)
 }
 
 /// A host without its port.
-pub(crate) fn without_port(host: &str) -> &str {
+fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
@@ -38,14 +39,13 @@ pub(crate) struct Addressed<'a> {
     pub(crate) host: Option<&'a str>,
 }
 
-/// Takes a bucket out of the host. `base_url` is the installation's public one.
+/// Takes a bucket out of the host, which has no port. `base_url` is the installation's public one.
 pub(crate) fn addressed<'a>(
     path: &'a str,
     host: Option<&'a str>,
     signing_name: Option<&str>,
     base_url: &str,
 ) -> Addressed<'a> {
-    let host = host.map(without_port);
     match host.and_then(|host| bucket(host, signing_name, base_url)) {
         Some(bucket) => Addressed {
             path: Cow::Owned(format!("/{bucket}{path}")),
@@ -153,7 +153,7 @@ mod tests {
             ("photos.localhost:4566", None, "/key"),
             ("photos.s3.localhost:4566", None, "/photos/key"),
         ] {
-            let found = addressed("/key", Some(host), service, "https://apus.example.com:8443");
+            let found = addressed("/key", Some(without_port(host)), service, "https://apus.example.com:8443");
             assert_eq!(found.path, expected, "{host} {service:?}");
         }
     }
@@ -167,7 +167,7 @@ mod tests {
             ("sqs.us-east-1.amazonaws.com", "sqs.us-east-1.amazonaws.com"),
             ("s3.amazonaws.com:443", "s3.amazonaws.com"),
         ] {
-            assert_eq!(addressed("/", Some(host), None, "").host, Some(left), "{host}");
+            assert_eq!(addressed("/", Some(without_port(host)), None, "").host, Some(left), "{host}");
         }
     }
 

@@ -36,11 +36,7 @@ impl Claimed {
 
     /// The service that the request was signed for.
     pub(crate) fn service(&self) -> Option<&str> {
-        Some(&self.claim()?.scope.service)
-    }
-
-    fn claim(&self) -> Option<&Claim> {
-        self.0.as_ref().ok()?.as_ref()
+        Some(self.0.as_ref().ok()?.as_ref()?.scope.service())
     }
 
     /// Proves the claim. A request that claims nothing is anonymous where that is allowed.
@@ -59,7 +55,7 @@ impl Claimed {
             Ok(None) => anonymous(route, parts, dialect),
             Ok(Some(claim)) => {
                 let service = route.service.signing_name;
-                let checked = prove(&claim, listener, keys, service, parts, payload, now).await;
+                let checked = prove(claim, listener, keys, service, parts, payload, now).await;
                 checked.map_err(|refused| refused.into_error(dialect))
             }
         }
@@ -81,7 +77,7 @@ pub(crate) async fn signed(
         Err(refused) => return Err(refusal(&refused, Dialect::RestJson)),
     };
     let payload = Payload::Bytes(body.clone());
-    let proved = prove(&claim, listener, keys, service, parts, &payload, now).await;
+    let proved = prove(claim, listener, keys, service, parts, &payload, now).await;
     let identity = proved.map_err(|refused| refused.into_error(Dialect::RestJson))?;
     match identity.promise {
         Promise::None => Ok(identity.caller),
@@ -116,7 +112,7 @@ impl Unproved {
 }
 
 async fn prove(
-    claim: &Claim,
+    claim: Claim,
     listener: &Listener,
     keys: &SigningKeys,
     service: &str,
@@ -124,9 +120,9 @@ async fn prove(
     payload: &Payload,
     now: Timestamp,
 ) -> Result<Identity, Unproved> {
-    claim.scope.check(&claim.scope.region, &[service])?;
-    let region: Region = claim.scope.region.parse().map_err(|_| AuthError::WrongRegion {
-        got: claim.scope.region.clone(),
+    claim.scope.check(claim.scope.region(), &[service])?;
+    let region: Region = claim.scope.region().parse().map_err(|_| AuthError::WrongRegion {
+        got: claim.scope.region().to_owned(),
         expected: Region::DEFAULT.to_owned(),
     })?;
     let credential = listener
@@ -143,20 +139,21 @@ async fn prove(
             None if claim.is_presigned() && rules.presigned_body_unsigned => (PayloadHash::Unsigned, true),
             None => (PayloadHash::of(bytes), true),
         },
-        Payload::Stream(_) => (PayloadHash::of_stream(&request, claim, rules)?, false),
+        Payload::Stream(_) => (PayloadHash::of_stream(&request, &claim, rules)?, false),
     };
     let key = keys.derive(&claim.access_key, &credential.secret, &claim.scope);
     let verified = claim.verify(&key, &request, &hash, rules, now)?;
-    let promise = if is_kept { Promise::None } else { promise(hash, Some(verified), parts) };
-    let promise = match (payload, promise) {
-        (Payload::Bytes(bytes), Promise::Hash(mut check)) => {
+    let promise = match (payload, hash) {
+        _ if is_kept => Promise::None,
+        (Payload::Bytes(bytes), PayloadHash::Sha256(declared)) => {
+            let mut check = PayloadCheck::new(declared);
             check.push(bytes);
             check.finish()?;
             Promise::None
         }
-        (_, promise) => promise,
+        (_, hash) => promise(hash, Some(verified), parts),
     };
-    let caller = Caller::signed(credential, claim.access_key.as_str(), region);
+    let caller = Caller::signed(credential, claim.access_key, region);
     Ok(Identity { caller, promise })
 }
 

@@ -26,7 +26,7 @@ pub struct Listener {
     /// Whose access keys are accepted here.
     pub credentials: Arc<dyn Credentials>,
     /// The URL that clients reach this listener at, without a trailing slash: links in answers begin with it.
-    pub base_url: String,
+    pub base_url: Arc<str>,
     /// Requests arrive over TLS, spoken so.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Who among those who connect is believed less.

@@ -1,5 +1,6 @@
 //! Who is calling: a principal, seen from the account and region that the request is for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -60,12 +61,12 @@ impl Principal {
     }
 
     /// `aws:userid`: the account for its root, `AIDA…`, or `AROA…:session`.
-    pub fn user_id(&self) -> String {
+    pub fn user_id(&self) -> Cow<'_, str> {
         match self {
-            Self::Root(account) => account.to_string(),
-            Self::User { id, .. } => id.clone(),
-            Self::RoleSession { role_id, session, .. } => format!("{role_id}:{session}"),
-            Self::Service(name) => (*name).to_owned(),
+            Self::Root(account) => account.as_str().into(),
+            Self::User { id, .. } => id.into(),
+            Self::RoleSession { role_id, session, .. } => format!("{role_id}:{session}").into(),
+            Self::Service(name) => (*name).into(),
             Self::Anonymous => "anonymous".into(),
         }
     }

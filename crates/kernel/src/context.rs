@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use apus_schema::{Operation, ServiceError};
 use apus_time::Timestamp;
@@ -14,7 +15,7 @@ pub struct Context {
     /// Who is calling, and for which account and region.
     pub caller: Caller,
     /// The request's id, which the caller reads in the response.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// When the call came in.
     pub now: Timestamp,
     /// Facts of the request for conditions in policies and for links in answers.
@@ -28,7 +29,7 @@ pub struct Origin {
     /// The peer's address; nothing for calls from within the platform.
     pub source_ip: Option<std::net::IpAddr>,
     /// The URL that the client reached the platform at, without a trailing slash: `http://127.0.0.1:4566`.
-    pub base_url: String,
+    pub base_url: Arc<str>,
     /// The request came over TLS.
     pub secure: bool,
     /// The client's software.
@@ -41,7 +42,7 @@ pub struct Origin {
 
 impl Context {
     /// A call from that caller, now.
-    pub(crate) fn new(platform: Platform, caller: Caller, origin: Origin, request_id: String) -> Self {
+    pub(crate) fn new(platform: Platform, caller: Caller, origin: Origin, request_id: Arc<str>) -> Self {
         let now = platform.env().now();
         Self { caller, request_id, now, origin, platform }
     }
@@ -72,7 +73,7 @@ impl Context {
         set("aws:SourceAccount", source_account.filter(|account| !account.is_empty()));
         set("aws:PrincipalAccount", caller.principal.account().map(|account| account.to_string()));
         set("aws:PrincipalArn", caller.principal.arn().map(|arn| arn.to_string()));
-        set("aws:userid", Some(caller.principal.user_id()));
+        set("aws:userid", Some(caller.principal.user_id().into_owned()));
         keys
     }
 

@@ -5,6 +5,7 @@
 //! larger its batches grow. A lane exists only while it has work.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
@@ -91,14 +92,18 @@ where
     /// Puts a job into its lane.
     pub fn submit(&self, key: K, job: J) -> Result<(), LaneError> {
         let mut lanes = self.inner.lanes();
-        if let Some(waiting) = lanes.get_mut(&key) {
-            if waiting.len() >= WAITING_MAX {
-                return Err(LaneError::Full);
+        let key = match lanes.entry(key) {
+            Entry::Occupied(waiting) if waiting.get().len() >= WAITING_MAX => return Err(LaneError::Full),
+            Entry::Occupied(mut waiting) => {
+                waiting.get_mut().push_back(job);
+                return Ok(());
             }
-            waiting.push_back(job);
-            return Ok(());
-        }
-        lanes.insert(key.clone(), VecDeque::from([job]));
+            Entry::Vacant(place) => {
+                let key = place.key().clone();
+                place.insert(VecDeque::from([job]));
+                key
+            }
+        };
         drop(lanes);
         let runner = Runner { inner: Arc::clone(&self.inner), key, ended: false };
         self.inner.env.spawn(self.inner.name, runner.run());

@@ -7,6 +7,7 @@
 //! This crate knows no service's name, no protocol and no file.
 
 mod access;
+mod by_address;
 mod call_record;
 mod caller;
 mod context;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use apus_schema::{Fault, OperationSchema};
 
+use crate::by_address::ByAddress;
+
 /// The count of one operation's calls since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -23,12 +25,18 @@ pub struct Count {
 
 /// The counts of all operations. One lock for a few additions; the models bound how many there are.
 #[derive(Default)]
-pub(crate) struct Meter(Mutex<BTreeMap<(&'static str, &'static str), Count>>);
+pub(crate) struct Meter(Mutex<BTreeMap<ByAddress, (&'static OperationSchema, Count)>>);
 
 impl Meter {
-    pub(crate) fn record(&self, operation: &OperationSchema, fault: Option<Fault>, duration: Duration) {
+    pub(crate) fn record(
+        &self,
+        operation: &'static OperationSchema,
+        fault: Option<Fault>,
+        duration: Duration,
+    ) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry((operation.service.name, operation.name)).or_default();
+        let (_, count) =
+            counts.entry(ByAddress::of(operation)).or_insert_with(|| (operation, Count::default()));
         count.calls += 1;
         match fault {
             Some(Fault::Sender) => count.sender_faults += 1,
@@ -39,8 +47,14 @@ impl Meter {
         count.duration_max = count.duration_max.max(duration);
     }
 
+    /// Sorted by service and operation.
     pub(crate) fn read(&self) -> Vec<(&'static str, &'static str, Count)> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|(&(service, operation), &count)| (service, operation, count)).collect()
+        let named = |(operation, count): &(&'static OperationSchema, Count)| {
+            (operation.service.name, operation.name, *count)
+        };
+        let mut list: Vec<_> = counts.values().map(named).collect();
+        list.sort_unstable_by_key(|&(service, operation, _)| (service, operation));
+        list
     }
 }

@@ -532,7 +532,7 @@ impl Work<'_> {
             (None, None) => return Err(Failure::last("a delivery of nothing".into())),
         };
         let (operation, caller, input) = call.read(self.platform).map_err(|error| Failure::last(error.0))?;
-        let request_id = Some(record.idempotency_key.clone());
+        let request_id = Some(record.idempotency_key.as_str().into());
         let context = self.platform.context(caller, Origin::default(), request_id);
         self.platform.dispatch(operation, context, input).await.map(|_output| ()).map_err(Failure::from)
     }

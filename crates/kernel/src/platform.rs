@@ -12,6 +12,7 @@ use apus_schema::{Common, Fields, Operation, OperationSchema, ServiceError, Serv
 use tracing::{debug, error};
 
 use crate::access::{AccessRequest, Authorizer, ResourcePolicies};
+use crate::by_address::ByAddress;
 use crate::meter::{Count, Meter};
 use crate::service::{Implementation, Prepared, Worker};
 use crate::step::BoundStep;
@@ -24,7 +25,7 @@ pub struct Platform(Arc<Inner>);
 struct Inner {
     env: Env,
     services: BTreeMap<&'static str, &'static ServiceSchema>,
-    implementations: BTreeMap<(&'static str, &'static str), Implementation>,
+    implementations: BTreeMap<ByAddress, Implementation>,
     /// By the service that the names of their resources begin with.
     policies: BTreeMap<&'static str, Arc<dyn ResourcePolicies>>,
     /// By service and name.
@@ -60,7 +61,7 @@ impl Platform {
             let name = service.schema.name;
             assert!(schemas.insert(name, service.schema).is_none(), "{name} is mounted twice");
             for one in service.implementations {
-                implementations.insert((name, one.schema.name), one);
+                implementations.insert(ByAddress::of(one.schema), one);
             }
             policies.extend(service.policies.map(|own| (name, own)));
             steps.extend(service.steps.into_iter().map(|(step, own)| ((name, step), own)));
@@ -129,8 +130,8 @@ impl Platform {
     }
 
     /// A context for a call from that caller. Without a request id of the transport, one is made.
-    pub fn context(&self, caller: Caller, origin: Origin, request_id: Option<String>) -> Context {
-        let request_id = request_id.unwrap_or_else(|| self.env().uuid_v4());
+    pub fn context(&self, caller: Caller, origin: Origin, request_id: Option<Arc<str>>) -> Context {
+        let request_id = request_id.unwrap_or_else(|| self.env().uuid_v4().into());
         Context::new(self.clone(), caller, origin, request_id)
     }
 
@@ -153,15 +154,15 @@ impl Platform {
     ) -> Result<Fields, ServiceError> {
         let started = self.env().monotonic();
         let (service, name) = (operation.service.name, operation.name);
-        let request_id = context.request_id.clone();
+        let request_id = Arc::clone(&context.request_id);
         let answer = self.run(operation, context, input).await;
         let duration = self.env().monotonic().saturating_sub(started);
         match &answer {
-            Ok(_) => debug!(service, operation = name, request_id, ?duration, "answered"),
+            Ok(_) => debug!(service, operation = name, %request_id, ?duration, "answered"),
             Err(refused) if refused.fault() == apus_schema::Fault::Sender => {
-                debug!(service, operation = name, request_id, ?duration, error = %refused, "refused");
+                debug!(service, operation = name, %request_id, ?duration, error = %refused, "refused");
             }
-            Err(failed) => error!(service, operation = name, request_id, error = %failed, "failed"),
+            Err(failed) => error!(service, operation = name, %request_id, error = %failed, "failed"),
         }
         self.0.meter.record(operation, answer.as_ref().err().map(ServiceError::fault), duration);
         answer
@@ -174,8 +175,7 @@ impl Platform {
         context: Context,
         input: Fields,
     ) -> Result<Fields, ServiceError> {
-        let key = (operation.service.name, operation.name);
-        let Some(implementation) = self.0.implementations.get(&key) else {
+        let Some(implementation) = self.0.implementations.get(&ByAddress::of(operation)) else {
             return Err(not_supported(operation));
         };
         let prepared = implementation.handler.prepare(&context.caller, input);
@@ -212,7 +212,7 @@ impl Platform {
 
     async fn resource_policy(&self, request: &AccessRequest<'_>) -> Result<Option<Arc<str>>, ServiceError> {
         let Resource::Arn(arn) = &request.resource else { return Ok(None) };
-        match self.0.policies.get(arn.service.as_str()) {
+        match self.0.policies.get(&*arn.service) {
             Some(policies) => policies.policy(request).await,
             None => Ok(None),
         }

@@ -1,5 +1,6 @@
 //! Where a resource lives: account, region, and the name that AWS gives it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -112,9 +113,9 @@ impl std::error::Error for ScopeError {}
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arn {
     /// `aws`.
-    pub partition: String,
+    pub partition: Cow<'static, str>,
     /// `sqs`.
-    pub service: String,
+    pub service: Cow<'static, str>,
     /// Empty where the service is global.
     pub region: String,
     /// Empty where the resource is of no account (a bucket).
@@ -128,23 +129,28 @@ impl Arn {
     pub const LENGTH_MAX: usize = 2_048;
 
     /// A resource of an account in a region.
-    pub fn regional(service: &str, region: &Region, account: AccountId, resource: impl Into<String>) -> Self {
+    pub fn regional(
+        service: &'static str,
+        region: &Region,
+        account: AccountId,
+        resource: impl Into<String>,
+    ) -> Self {
         Self {
-            partition: "aws".into(),
-            service: service.into(),
-            region: region.to_string(),
-            account: account.to_string(),
+            partition: Cow::Borrowed("aws"),
+            service: Cow::Borrowed(service),
+            region: region.as_str().to_owned(),
+            account: account.as_str().to_owned(),
             resource: resource.into(),
         }
     }
 
     /// A resource of an account in no region, as IAM's are.
-    pub fn global(service: &str, account: AccountId, resource: impl Into<String>) -> Self {
+    pub fn global(service: &'static str, account: AccountId, resource: impl Into<String>) -> Self {
         Self { region: String::new(), ..Self::regional(service, &Region::default(), account, resource) }
     }
 
     /// A resource whose name is unique in the partition, as a bucket's is.
-    pub fn unowned(service: &str, resource: impl Into<String>) -> Self {
+    pub fn unowned(service: &'static str, resource: impl Into<String>) -> Self {
         Self { account: String::new(), ..Self::global(service, AccountId::DEVELOPMENT, resource) }
     }
 }
@@ -169,6 +175,7 @@ impl FromStr for Arn {
             && !partition.is_empty()
             && !service.is_empty()
             && !resource.is_empty();
+        let (partition, service) = (partition.into(), service.into());
         if valid { Ok(Self { partition, service, region, account, resource }) } else { Err(error()) }
     }
 }

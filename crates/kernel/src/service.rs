@@ -125,13 +125,10 @@ impl<S: Send + Sync + 'static> Builder<S> {
 
 /// An operation's handler: `async fn send_message(sqs: Arc<Sqs>, context: Context, input: SendMessageRequest) -> …`.
 pub trait Handler<S, O: Operation>: Send + Sync + 'static {
+    /// What it is doing.
+    type Answer: Future<Output = Result<O::Output, ServiceError>> + Send + 'static;
     /// Does it.
-    fn handle(
-        &self,
-        state: Arc<S>,
-        context: Context,
-        input: O::Input,
-    ) -> BoxFuture<'static, Result<O::Output, ServiceError>>;
+    fn handle(&self, state: Arc<S>, context: Context, input: O::Input) -> Self::Answer;
 }
 
 impl<S, O, F, Answer> Handler<S, O> for F
@@ -140,13 +137,9 @@ where
     F: Fn(Arc<S>, Context, O::Input) -> Answer + Send + Sync + 'static,
     Answer: Future<Output = Result<O::Output, ServiceError>> + Send + 'static,
 {
-    fn handle(
-        &self,
-        state: Arc<S>,
-        context: Context,
-        input: O::Input,
-    ) -> BoxFuture<'static, Result<O::Output, ServiceError>> {
-        Box::pin(self(state, context, input))
+    type Answer = Answer;
+    fn handle(&self, state: Arc<S>, context: Context, input: O::Input) -> Answer {
+        self(state, context, input)
     }
 }
 

@@ -51,7 +51,7 @@ impl Target {
     fn take(&self, context: &Context, input: &SendMessageRequest) -> Result<(), ServiceError> {
         let mut arrivals = self.lock();
         let body = &input.message_body;
-        arrivals.ids.entry(body.clone()).or_default().push(context.request_id.clone());
+        arrivals.ids.entry(body.clone()).or_default().push(context.request_id.to_string());
         if let Some((left, with)) = arrivals.failures.get_mut(body)
             && *left > 0
         {

@@ -67,26 +67,39 @@ impl Trailers {
 #[derive(Clone, Default)]
 pub struct Body {
     length: Option<u64>,
-    stream: Arc<Mutex<Option<ByteStream>>>,
-    trailers: Trailers,
+    content: Arc<Mutex<Option<Content>>>,
+    /// Of a body that may have some.
+    trailers: Option<Trailers>,
+}
+
+/// What a [`Body`] holds until somebody reads it.
+pub enum Content {
+    /// All of the bytes.
+    Whole(Bytes),
+    /// Bytes that flow.
+    Flowing(ByteStream),
 }
 
 impl Body {
+    fn new(content: Content, length: Option<u64>, trailers: Option<Trailers>) -> Self {
+        Self { length, content: Arc::new(Mutex::new(Some(content))), trailers }
+    }
+
     /// A body that flows; `length` in bytes where known in advance.
     pub fn streaming(stream: ByteStream, length: Option<u64>) -> Self {
-        Self::with_trailers(stream, length, Trailers::default())
+        Self::new(Content::Flowing(stream), length, None)
     }
 
     /// A body that flows, whose stream sets the trailers before it ends.
     pub fn with_trailers(stream: ByteStream, length: Option<u64>, trailers: Trailers) -> Self {
-        Self { length, stream: Arc::new(Mutex::new(Some(stream))), trailers }
+        Self::new(Content::Flowing(stream), length, Some(trailers))
     }
 
     /// A body held whole.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let length = bytes.len() as u64;
-        Self::streaming(Box::pin(Once(Some(bytes))), Some(length))
+        Self::new(Content::Whole(bytes), Some(length), None)
     }
 
     /// No bytes.
@@ -99,14 +112,22 @@ impl Body {
         self.length
     }
 
-    /// What came after the bytes; empty until the stream has ended.
-    pub fn trailers(&self) -> &Trailers {
-        &self.trailers
+    /// The value of that name (in lower case) among what came after the bytes; nothing until the stream has ended.
+    pub fn trailer(&self, name: &str) -> Option<String> {
+        self.trailers.as_ref()?.get(name)
+    }
+
+    /// What it holds; an error for every reader but the first.
+    pub fn open(&self) -> Result<Content, BodyError> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(BodyError::Taken)
     }
 
     /// The stream; an error for every reader but the first.
     pub fn take(&self) -> Result<ByteStream, BodyError> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(BodyError::Taken)
+        Ok(match self.open()? {
+            Content::Whole(bytes) => Box::pin(Once(Some(bytes))),
+            Content::Flowing(stream) => stream,
+        })
     }
 
     /// Reads all of it, up to `limit` bytes.
@@ -114,7 +135,10 @@ impl Body {
         if self.length.is_some_and(|length| length > limit as u64) {
             return Err(BodyError::TooLarge { limit });
         }
-        let mut stream = self.take()?;
+        let mut stream = match self.open()? {
+            Content::Whole(bytes) => return Ok(bytes),
+            Content::Flowing(stream) => stream,
+        };
         let mut whole = BytesMut::new();
         while let Some(piece) = next(&mut stream).await {
             let piece = piece?;
@@ -138,7 +162,7 @@ async fn next(stream: &mut ByteStream) -> Option<Result<Bytes, BodyError>> {
 /// Bodies are equal if they are the same stream: what flows cannot be compared.
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.stream, &other.stream)
+        Arc::ptr_eq(&self.content, &other.content)
     }
 }
 

@@ -63,11 +63,15 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn structure(&mut self, schema: &'static Schema, fields: &'a Fields) {
         for (at, member) in schema.members().iter().enumerate() {
+            let value = fields.get(at).filter(|value| !matches!(value, Value::Null));
+            // Most members are neither there nor missed.
+            if value.is_none() && !member.required {
+                continue;
+            }
             self.path.push(Step::Member(member.name));
-            match fields.get(at) {
-                None | Some(Value::Null) if member.required => self.report(None, Reason::Required),
-                None | Some(Value::Null) => {}
+            match value {
                 Some(value) => self.value(member.shape, value),
+                None => self.report(None, Reason::Required),
             }
             self.path.pop();
         }

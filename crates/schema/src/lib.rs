@@ -16,7 +16,7 @@ mod shown;
 mod tables;
 mod value;
 
-pub use body::{Body, BodyError, ByteStream, Trailers};
+pub use body::{Body, BodyError, ByteStream, Content, Trailers};
 pub use common::Common;
 pub use constraint::{Reason, Step, Violation, violations};
 pub use error::{ErrorKind, Fault, ServiceError};

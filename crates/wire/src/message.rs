@@ -2,8 +2,11 @@
 
 use apus_schema::Body;
 use bytes::Bytes;
-use http::header::AsHeaderName;
+use http::header::{AsHeaderName, CONTENT_TYPE, IntoHeaderName};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+/// The header that names the request in answers.
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The head of a request, as it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +71,14 @@ impl Response {
 
     /// Sets a header that the codec itself names. A text that no header may hold is left out:
     /// it comes from ids and codes, which are visible ASCII.
-    pub(crate) fn set(&mut self, name: &'static str, text: &str) {
+    pub(crate) fn set(&mut self, name: impl IntoHeaderName, text: &str) {
         if let Ok(value) = HeaderValue::from_str(text) {
-            self.headers.insert(HeaderName::from_static(name), value);
+            self.headers.insert(name, value);
         }
+    }
+
+    /// Sets the content type to one of the protocols' own.
+    pub(crate) fn set_content_type(&mut self, content_type: &'static str) {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
 }

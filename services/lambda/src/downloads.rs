@@ -29,7 +29,7 @@ pub(crate) struct Downloads {
 impl Downloads {
     pub(crate) fn new(env: &Env) -> Self {
         let secret = [env.uuid_v4(), env.uuid_v4()].concat();
-        let scope = Scope { date: "download".into(), region: "local".into(), service: "lambda".into() };
+        let scope = Scope::of("download", "local", "lambda");
         Self { key: SigningKey::derive(&secret, &scope) }
     }
 

@@ -70,7 +70,7 @@ fn checked(
 ) -> Result<Option<String>, ServiceError> {
     let Some(destination) = destination.filter(|text| !text.is_empty()) else { return Ok(None) };
     let arn = destination.parse::<Arn>().ok();
-    if !arn.is_some_and(|arn| DESTINATIONS.contains(&arn.service.as_str())) {
+    if !arn.is_some_and(|arn| DESTINATIONS.contains(&&*arn.service)) {
         return Err(errors::invalid_destination(&destination));
     }
     let own = function.id.arn().to_string();

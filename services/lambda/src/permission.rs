@@ -124,7 +124,7 @@ fn principal(text: &str) -> Result<Value, ServiceError> {
 
 fn is_identity(text: &str) -> bool {
     let Ok(arn) = text.parse::<Arn>() else { return false };
-    let kinds: &[&str] = match arn.service.as_str() {
+    let kinds: &[&str] = match &*arn.service {
         "iam" => &["user/", "role/"],
         "sts" => &["assumed-role/", "federated-user/"],
         _ => return false,

@@ -85,7 +85,7 @@ impl Lambda {
         let found =
             found.await.map_err(Failure::from)?.ok_or_else(|| errors::function_not_found(function))?;
         let request = InvokeRequest {
-            request_id: context.request_id.clone(),
+            request_id: context.request_id.to_string(),
             invoked_arn: Some(function.arn().to_string()),
             payload,
             trace_id: trace,

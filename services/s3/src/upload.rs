@@ -108,7 +108,7 @@ fn check(
 /// The checksum behind the bytes, if there is one.
 fn trailing(body: &Body) -> Result<Option<Checksum>, ServiceError> {
     for algorithm in Algorithm::ALL {
-        if let Some(text) = body.trailers().get(algorithm.header()) {
+        if let Some(text) = body.trailer(algorithm.header()) {
             let checksum = Checksum::parse(algorithm, &text);
             return checksum.map(Some).ok_or_else(|| errors::invalid_checksum(algorithm));
         }

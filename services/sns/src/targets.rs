@@ -274,7 +274,7 @@ async fn call<O: Operation>(
     let caller = Caller::service(PRINCIPAL, account, region);
     let trace = trace.map(str::to_owned);
     let origin = Origin { source: Some(Box::new(topic.arn())), trace, ..Origin::default() };
-    let context = attempt.platform.context(caller, origin, Some(attempt.id.clone()));
+    let context = attempt.platform.context(caller, origin, Some(attempt.id.as_str().into()));
     Ok(attempt.platform.call::<O>(context, input).await?)
 }
 

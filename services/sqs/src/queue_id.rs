@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use apus_kernel::{AccountId, Arn, Region};
 
-/// A queue's name: 1 to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in `.fifo`.
+/// A queue's name: 1 to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in `.fifo`. Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QueueName(String);
+pub(crate) struct QueueName(Arc<str>);
 
 /// A text that is no queue's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl FromStr for QueueName {
         let valid = !stem.is_empty()
             && text.len() <= Self::LENGTH_MAX
             && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName) }
+        if valid { Ok(Self(text.into())) } else { Err(InvalidName) }
     }
 }
 
@@ -61,8 +62,11 @@ impl QueueId {
             let id = Self::from_arn(url).ok_or(UrlError::NoQueue)?;
             return if id.region == *region { Ok(id) } else { Err(UrlError::NoAddress) };
         }
-        let (host, path) = match url.split_once("://") {
-            Some((_scheme, rest)) => rest.split_once('/').unwrap_or((rest, "")),
+        let (host, path) = match url.as_bytes().windows(3).position(|three| three == b"://") {
+            Some(scheme_ends) => {
+                let rest = &url[scheme_ends + 3..];
+                rest.split_once('/').unwrap_or((rest, ""))
+            }
             None => ("", url),
         };
         if region_of(host).is_some_and(|meant| meant != region.as_str()) {

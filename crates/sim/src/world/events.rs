@@ -161,7 +161,8 @@ async fn send_for_ever(client: Client, accepted: Accepted) {
             payload: Some(event.into()),
             ..InvocationRequest::default()
         };
-        let context = client.platform.context(client.caller.clone(), Origin::default(), Some(id.clone()));
+        let context =
+            client.platform.context(client.caller.clone(), Origin::default(), Some(id.as_str().into()));
         if client.platform.call::<Invoke>(context, input).await.is_ok() {
             lock(&accepted).insert(id, fails);
         }

@@ -9,7 +9,7 @@ use minicbor::data::Tag;
 use minicbor::encode::Error;
 
 use crate::faults::{Facts, message_member};
-use crate::message::{Payload, Response};
+use crate::message::{Payload, REQUEST_ID, Response};
 
 /// The tag of an instant in seconds since the epoch.
 const EPOCH_TAG: u64 = 1;
@@ -43,9 +43,9 @@ pub(crate) fn write_error(facts: &Facts<'_>, service: Option<&ServiceSchema>, re
 
 fn response(status: u16, request_id: &str) -> Response {
     let mut response = Response::new(status);
-    response.set("content-type", "application/cbor");
+    response.set_content_type("application/cbor");
     response.set("smithy-protocol", "rpc-v2-cbor");
-    response.set("x-amzn-requestid", request_id);
+    response.set(&REQUEST_ID, request_id);
     response
 }
 

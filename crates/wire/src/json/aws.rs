@@ -5,7 +5,7 @@ use apus_schema::{Body as Stream, Fields, Kind, OperationSchema, Protocol, Servi
 use super::write::{Body, write_structure};
 use crate::event_stream;
 use crate::faults::Facts;
-use crate::message::{Payload, Response};
+use crate::message::{Payload, REQUEST_ID, Response};
 
 /// What most outputs take, in bytes: room for them is made once.
 const BODY_BYTES_USUAL: usize = 256;
@@ -28,10 +28,10 @@ pub(crate) fn write_output(
     let mut body = String::with_capacity(BODY_BYTES_USUAL);
     write_structure(&mut body, operation.output, output, Body::Whole, None);
     let mut response = Response::new(operation.status);
-    response.set("content-type", content_type(protocol));
-    response.set("x-amzn-requestid", request_id);
+    response.set_content_type(content_type(protocol));
+    response.set(&REQUEST_ID, request_id);
     if let Some(events) = events(operation, output) {
-        response.set("content-type", event_stream::CONTENT_TYPE);
+        response.set_content_type(event_stream::CONTENT_TYPE);
         response.body = Payload::Stream(event_stream::with_initial_response(body, events));
     } else {
         response.body = Payload::Bytes(body.into());
@@ -57,8 +57,8 @@ pub(crate) fn write_error(
     let name = facts.type_name(service, protocol);
     let body = facts.json_body(Body::Whole, Some(("__type", &name)));
     let mut response = Response::new(facts.status);
-    response.set("content-type", content_type(protocol));
-    response.set("x-amzn-requestid", request_id);
+    response.set_content_type(content_type(protocol));
+    response.set(&REQUEST_ID, request_id);
     if let Some(query_error) = facts.query_error(service) {
         response.set("x-amzn-query-error", &query_error);
     }

@@ -3,7 +3,7 @@
 use apus_schema::{Fields, OperationSchema, ServiceSchema};
 
 use crate::faults::Facts;
-use crate::message::{Payload, Response};
+use crate::message::{Payload, REQUEST_ID, Response};
 use crate::xml::Naming;
 use crate::xml::write::Writer;
 
@@ -29,8 +29,8 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
     writer.close(&root);
 
     let mut response = Response::new(operation.status);
-    response.set("content-type", CONTENT_TYPE);
-    response.set("x-amzn-requestid", request_id);
+    response.set_content_type(CONTENT_TYPE);
+    response.set(&REQUEST_ID, request_id);
     response.body = Payload::Bytes(writer.finish().into());
     response
 }
@@ -70,8 +70,8 @@ pub(crate) fn write_error_response(
 ) -> Response {
     let namespace = service.and_then(|service| service.xml_namespace);
     let mut response = Response::new(facts.status);
-    response.set("content-type", CONTENT_TYPE);
-    response.set("x-amzn-requestid", request_id);
+    response.set_content_type(CONTENT_TYPE);
+    response.set(&REQUEST_ID, request_id);
     response.body = Payload::Bytes(write_error(facts, namespace, Naming::Query, request_id).into());
     response
 }

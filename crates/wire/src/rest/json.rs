@@ -8,7 +8,7 @@ use super::{has_input_body, has_output_body};
 use crate::budget::{Read, unreadable};
 use crate::faults::Facts;
 use crate::json::{Body, read_payload, read_structure, write_structure, write_value};
-use crate::message::{Payload, Response};
+use crate::message::{Payload, REQUEST_ID, Response};
 use crate::styles::Style;
 
 const CONTENT_TYPE: &str = "application/json";
@@ -43,7 +43,7 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
     let style = Style::of(Some(operation.service));
     let schema = operation.output;
     let mut response = Response::new(operation.status);
-    response.set("x-amzn-requestid", request_id);
+    response.set(&REQUEST_ID, request_id);
     if let Some((at, member)) = schema.payload() {
         match (raw_payload(member, output.get(at)), output.get(at)) {
             (Some((body, content_type)), _) => {
@@ -53,13 +53,13 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
             (None, Some(value)) => {
                 let mut body = String::new();
                 write_value(&mut body, member.shape, Some(member), value);
-                response.set("content-type", CONTENT_TYPE);
+                response.set_content_type(CONTENT_TYPE);
                 response.body = Payload::Bytes(body.into());
             }
-            (None, None) => response.set("content-type", CONTENT_TYPE),
+            (None, None) => response.set_content_type(CONTENT_TYPE),
         }
     } else {
-        response.set("content-type", CONTENT_TYPE);
+        response.set_content_type(CONTENT_TYPE);
         if has_output_body(schema) {
             let mut body = String::new();
             write_structure(&mut body, schema, output, Body::Unbound, None);
@@ -74,8 +74,8 @@ pub(crate) fn write_output(operation: &OperationSchema, output: &Fields, request
 /// Writes an error: its name in a header, message and members in the body.
 pub(crate) fn write_error(facts: &Facts<'_>, service: Option<&ServiceSchema>, request_id: &str) -> Response {
     let mut response = Response::new(facts.status);
-    response.set("content-type", CONTENT_TYPE);
-    response.set("x-amzn-requestid", request_id);
+    response.set_content_type(CONTENT_TYPE);
+    response.set(&REQUEST_ID, request_id);
     response.set("x-amzn-errortype", facts.name);
     if let Some(query_error) = facts.query_error(service) {
         response.set("x-amzn-query-error", &query_error);

@@ -9,7 +9,7 @@ use super::write::{raw_payload, write_bound};
 use super::{has_input_body, has_output_body};
 use crate::budget::{Budget, Read, unreadable};
 use crate::faults::Facts;
-use crate::message::{Payload, Response};
+use crate::message::{Payload, REQUEST_ID, Response};
 use crate::query;
 use crate::styles::Style;
 use crate::xml::Naming;
@@ -93,7 +93,7 @@ pub(crate) fn write_error(facts: &Facts<'_>, service: Option<&ServiceSchema>, re
     let style = Style::of(service);
     let mut response = Response::new(facts.status);
     write_ids(&mut response, style, request_id);
-    response.set("content-type", CONTENT_TYPE);
+    response.set_content_type(CONTENT_TYPE);
     let namespace = service.and_then(|service| service.xml_namespace);
     let body = if style.s3_family || service.is_none() {
         write_bare_error(facts, request_id)
@@ -129,7 +129,7 @@ fn write_ids(response: &mut Response, style: &Style, request_id: &str) {
         response.set("x-amz-request-id", request_id);
         response.set("x-amz-id-2", &host_id(request_id));
     } else {
-        response.set("x-amzn-requestid", request_id);
+        response.set(&REQUEST_ID, request_id);
     }
 }
 
@@ -139,6 +139,6 @@ fn host_id(request_id: &str) -> String {
 }
 
 fn finish(response: &mut Response, writer: Writer) {
-    response.set("content-type", CONTENT_TYPE);
+    response.set_content_type(CONTENT_TYPE);
     response.body = Payload::Bytes(writer.finish().into());
 }

@@ -45,8 +45,10 @@ pub(super) fn request(
     text.push(b'\n');
     query(parts.query, spelling, &mut text);
     text.push(b'\n');
+    let headers: Vec<_> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     for name in signed_headers.iter() {
-        header(parts, name, spelling, &mut text);
+        header(&headers, name, spelling, &mut text);
         text.push(b'\n');
     }
     text.push(b'\n');
@@ -119,16 +121,15 @@ fn query(query: &str, spelling: Spelling, into: &mut Vec<u8>) {
 }
 
 /// `name:value,value`, each value trimmed and its runs of spaces folded.
-fn header(parts: &RequestParts<'_>, name: &str, spelling: Spelling, into: &mut Vec<u8>) {
+fn header(headers: &[(&str, &[u8])], name: &str, spelling: Spelling, into: &mut Vec<u8>) {
     into.extend_from_slice(name.as_bytes());
     into.push(b':');
     // A look at each of a few is less than what a look-up makes of the name.
-    let values = parts.headers.iter().filter(|(own, _)| own.as_str() == name);
-    for (at, (_, value)) in values.enumerate() {
+    let values = headers.iter().filter(|(own, _)| *own == name);
+    for (at, &(_, mut value)) in values.enumerate() {
         if at > 0 {
             into.push(b',');
         }
-        let mut value = value.as_bytes();
         if name == "host" && spelling.bare_host {
             value = bare_host(value).unwrap_or(value);
         }
@@ -142,7 +143,7 @@ pub(super) fn bare_host(host: &[u8]) -> Option<&[u8]> {
 }
 
 fn fold_spaces(value: &[u8], into: &mut Vec<u8>) {
-    if !value.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
+    if !value.contains(&b' ') && !value.contains(&b'\t') {
         return into.extend_from_slice(value);
     }
     let words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());

@@ -191,20 +191,14 @@ fn auth_parameters(query: &str) -> Result<BTreeMap<&'static str, String>, AuthEr
 
 fn parse_credential(credential: &str, presigned: bool) -> Result<(String, Scope), AuthError> {
     let malformed = || AuthError::MalformedCredential { credential: credential.to_owned(), presigned };
-    let mut fields = split(credential, b'/');
-    let [access_key, date, region, service, terminator] = [(); 5].map(|()| fields.next());
-    let (Some(access_key), Some(date), Some(region), Some(service), Some(terminator), None) =
-        (access_key, date, region, service, terminator, fields.next())
-    else {
-        return Err(malformed());
-    };
+    let (access_key, scope) = cut(credential, b'/');
+    let (scope, terminator) = scope.and_then(Scope::parse).ok_or_else(malformed)?;
     if access_key.is_empty() {
         return Err(malformed());
     }
     if terminator != TERMINATOR {
         return Err(AuthError::WrongTerminator { got: terminator.to_owned(), presigned });
     }
-    let scope = Scope { date: date.to_owned(), region: region.to_owned(), service: service.to_owned() };
     Ok((access_key.to_owned(), scope))
 }
 

@@ -55,11 +55,11 @@ mod tests {
         for round in 0..3 {
             for number in 0..200 {
                 let (access_key, secret) = (format!("AKIA{}", number % 7), format!("secret {}", number % 11));
-                let scope = Scope {
-                    date: format!("202601{:02}", number % 28 + 1),
-                    region: format!("region-{}", number % 5),
-                    service: format!("service-{}", number % 3),
-                };
+                let scope = Scope::of(
+                    &format!("202601{:02}", number % 28 + 1),
+                    &format!("region-{}", number % 5),
+                    &format!("service-{}", number % 3),
+                );
                 let kept = keys.derive(&access_key, &secret, &scope);
                 let fresh = SigningKey::derive(&secret, &scope);
                 assert_eq!(signature(&kept), signature(&fresh), "round {round}, number {number}");
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn only_so_many_access_keys_are_kept() {
         let keys = SigningKeys::default();
-        let scope = Scope { date: "20260101".into(), region: "r".into(), service: "s".into() };
+        let scope = Scope::of("20260101", "r", "s");
         for number in 0..=ACCESS_KEYS_MAX {
             keys.derive(&number.to_string(), "secret", &scope);
         }

@@ -106,6 +106,6 @@ fn seal(
 ) -> Verified {
     let request = canonical::request(parts, signed, &payload.to_string(), rules.path, Spelling::ALL[0]);
     let key = SigningKey::derive(credentials.secret, scope);
-    let seed = key.sign(string_to_sign(now, scope, &request).as_bytes());
+    let seed = key.sign(string_to_sign(&now.to_compact(), scope, &request).as_bytes());
     Verified { key, seed, requested: now, scope: scope.clone() }
 }

@@ -6,7 +6,6 @@ use apus_time::Timestamp;
 
 use super::canonical::{Spelling, bare_host};
 use super::key::sha256_hex;
-use super::scope::TERMINATOR;
 use super::{
     ALGORITHM, AuthError, Claim, Form, Mismatch, PayloadHash, RequestParts, Rules, Scope, Signature,
     SigningKey, canonical,
@@ -49,6 +48,8 @@ impl Claim {
         rules: Rules,
         now: Timestamp,
     ) -> Result<Verified, AuthError> {
+        let time = self.requested.to_compact();
+        self.scope.check_date(self.requested, &time)?;
         self.check_time(rules, now)?;
         self.check_coverage(parts)?;
         let mut first = None;
@@ -58,7 +59,7 @@ impl Claim {
             }
             let request =
                 canonical::request(parts, &self.signed_headers, payload.as_str(), rules.path, spelling);
-            let text = string_to_sign(self.requested, &self.scope, &request);
+            let text = string_to_sign(&time, &self.scope, &request);
             let seed = key.sign(text.as_bytes());
             if seed.matches(&self.signature) {
                 let key = key.clone();
@@ -77,7 +78,6 @@ impl Claim {
 
     fn check_time(&self, rules: Rules, now: Timestamp) -> Result<(), AuthError> {
         let requested = self.requested;
-        self.scope.check_date(requested)?;
         if requested.since(now) > MAX_SKEW {
             let presigned = self.is_presigned();
             return Err(AuthError::TooNew { requested, now, allowed: MAX_SKEW, presigned });
@@ -109,11 +109,9 @@ impl Claim {
     }
 }
 
-/// What a request's signature signs.
-pub(super) fn string_to_sign(requested: Timestamp, scope: &Scope, canonical_request: &[u8]) -> String {
-    let (time, hash) = (requested.to_compact(), sha256_hex(canonical_request));
-    let Scope { date, region, service } = scope;
-    [ALGORITHM, "\n", &time, "\n", date, "/", region, "/", service, "/", TERMINATOR, "\n", &hash].concat()
+/// What a request's signature signs: `time` is when it was made, in the compact form.
+pub(super) fn string_to_sign(time: &str, scope: &Scope, canonical_request: &[u8]) -> String {
+    [ALGORITHM, "\n", time, "\n", scope.as_str(), "\n", &sha256_hex(canonical_request)].concat()
 }
 
 fn has_default_port(parts: &RequestParts<'_>) -> bool {

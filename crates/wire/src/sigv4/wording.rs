@@ -138,7 +138,8 @@ fn common_words(error: &AuthError) -> (Kind, String) {
         }
         AuthError::WrongDate { scope, requested } => {
             let stamp = requested.to_compact();
-            let day = super::scope::day(*requested);
+            let compact = requested.to_compact();
+            let day = super::scope::day(&compact);
             (
                 No,
                 format!(
@@ -286,7 +287,7 @@ fn s3(error: &AuthError) -> Refusal {
         }
         AuthError::WrongDate { scope, requested } => header(format!(
             "Invalid credential date \"{scope}\". This date is not the same as X-Amz-Date: \"{}\".",
-            super::scope::day(*requested)
+            super::scope::day(&requested.to_compact())
         )),
         AuthError::TooNew { presigned: true, .. } => {
             say("AccessDenied", 403, "Request is not yet valid".into())

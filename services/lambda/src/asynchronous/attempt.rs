@@ -329,7 +329,7 @@ impl Tried<'_> {
 fn context(attempt: &Attempt, tried: &Tried<'_>) -> Context {
     let FunctionReference { id, .. } = &tried.function;
     let caller = Caller::service(PRINCIPAL, id.account, id.region.clone());
-    attempt.platform.context(caller, Origin::default(), Some(tried.key.request_id.clone()))
+    attempt.platform.context(caller, Origin::default(), Some(tried.key.request_id.as_str().into()))
 }
 
 fn attempted(end: &Result<Ran, ServiceError>) -> Attempted {

@@ -52,7 +52,7 @@ async fn send(attempt: &Attempt, letter: LetterRecord) -> Result<(), ServiceErro
     let kind = kind.ok_or_else(|| ServiceError::internal("a letter to a service that cannot be told"))?;
     let lambda = Caller::service(PRINCIPAL, id.account, id.region.clone());
     let origin = Origin { trace, ..Origin::default() };
-    let context = attempt.platform.context(lambda, origin, Some(attempt.id.clone()));
+    let context = attempt.platform.context(lambda, origin, Some(attempt.id.as_str().into()));
     let mut caller = as_role(&context, &id, &role).await?;
     if let Ok(region) = letter.target.region.parse() {
         caller.region = region;

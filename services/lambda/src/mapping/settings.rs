@@ -31,7 +31,7 @@ pub(crate) fn source(input: &CreateEventSourceMappingRequest) -> Result<Arn, Ser
     }
     let text = input.event_source_arn.as_deref().ok_or_else(errors::unknown_source)?;
     let arn: Arn = text.parse().map_err(|_| errors::unknown_source())?;
-    let kind = match arn.service.as_str() {
+    let kind = match &*arn.service {
         "sqs" => return Ok(arn),
         "kinesis" => "Kinesis",
         "dynamodb" => "DynamoDB",

@@ -99,7 +99,7 @@ impl Asked {
         response_stream: Option<ResponseWriter>,
     ) -> Run<'_> {
         let request = InvokeRequest {
-            request_id: context.request_id.clone(),
+            request_id: context.request_id.to_string(),
             invoked_arn: Some(self.function.arn().to_string()),
             payload: event.payload,
             trace_id: context.origin.trace.clone(),

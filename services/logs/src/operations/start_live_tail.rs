@@ -49,6 +49,6 @@ pub(crate) async fn start_live_tail(
         groups.push((record.number, id.arn().to_string()));
     }
     let followed = Followed { groups, names, prefixes, text, pattern };
-    let session = Session::begin(&logs, followed, context.request_id)?;
+    let session = Session::begin(&logs, followed, context.request_id.to_string())?;
     Ok(StartLiveTailResponse { response_stream: Some(session) })
 }

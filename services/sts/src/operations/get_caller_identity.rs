@@ -20,7 +20,7 @@ pub(crate) async fn get_caller_identity(
         return Err(ServiceError::common(Common::MissingAuthentication, "Missing Authentication Token"));
     };
     Ok(GetCallerIdentityResponse {
-        user_id: Some(principal.user_id()),
+        user_id: Some(principal.user_id().into_owned()),
         account: Some(account.to_string()),
         arn: Some(arn.to_string()),
     })

@@ -70,7 +70,7 @@ fn every_spelling_of_the_header_is_read() {
         let request = bare().with("x-amz-date", NOW).with("authorization", &text);
         let claim = Claim::parse(&request.parts()).expect(&text).expect(&text);
         assert_eq!(claim.access_key, "A");
-        assert_eq!(claim.scope, Scope { date: "20250304".into(), region: "r".into(), service: "s".into() });
+        assert_eq!(claim.scope, Scope::of("20250304", "r", "s"));
         assert_eq!(claim.signed_headers.as_str(), "host;x-amz-date");
         assert_eq!(claim.signature, signature);
         assert!(!claim.is_presigned());

@@ -111,7 +111,7 @@ fn check(name: &str, file: &Path) {
     let canonical = String::from_utf8(canonical).expect("text");
     assert_eq!(canonical, text("creq"), "{name}: canonical request");
     assert_eq!(
-        string_to_sign(now, &claim.scope, canonical.as_bytes()),
+        string_to_sign(&now.to_compact(), &claim.scope, canonical.as_bytes()),
         text("sts"),
         "{name}: string to sign"
     );
