@@ -32,11 +32,13 @@ pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
     let code = if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if options.json {
         let finding = |one: &fsck::Finding| json!({ "place": one.place, "detail": one.detail });
-        let fsck::Report { rows, bytes, blobs, log_frames, findings } = report;
-        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let fsck::Report { rows, bytes, blobs, log_frames, findings, remarks } = report;
+        let [findings, remarks] =
+            [findings, remarks].map(|told| told.iter().map(finding).collect::<Vec<_>>());
         let told = json!({
             "sound": is_sound,
             "findings": findings,
+            "remarks": remarks,
             "rows": rows,
             "bytes": bytes,
             "blobs": blobs,
@@ -46,7 +48,10 @@ pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
         return Ok(code);
     }
     for finding in &report.findings {
-        println!("damaged: {}: {}", finding.place, finding.detail);
+        println!("damaged: {finding}");
+    }
+    for remark in &report.remarks {
+        println!("note: {remark}");
     }
     let fsck::Report { rows, bytes, blobs, log_frames, .. } = report;
     println!("looked at {rows} rows of {bytes} bytes, {blobs} blobs, {log_frames} frames of the log");
