@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use apus::checks::checks;
 use apus_env::Env;
 use apus_store::disk::{Disk, RealDisk};
 use apus_store::{Options, Store, StoreError, fsck};
@@ -27,7 +28,11 @@ pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
     begun("looking at every row and every blob");
     // Damage may be a panic of the store's engine, which becomes a finding.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
-    let report = block_on(|env| async move { fsck::fsck(&env, &disk, &Options::default(), &[]).await })?;
+    let report = block_on(|env| async move {
+        let checks = checks();
+        let checks: Vec<_> = checks.iter().map(AsRef::as_ref).collect();
+        fsck::fsck(&env, &disk, &Options::default(), &checks).await
+    })?;
     let is_sound = report.findings.is_empty();
     let code = if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if options.json {

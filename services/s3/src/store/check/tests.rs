@@ -121,10 +121,10 @@ fn rows_that_contradict_each_other_are_found() {
             tx.put(&owned("111122223333".parse().expect("an account")).key(("books",)), "");
         }),
         ("there are rows under \"object\" in 000000000000 us-east-1", |tx, parts| {
-            delete_bucket(tx, &parts.bucket)
+            delete_bucket(tx, &parts.bucket);
         }),
         ("there are rows under \"content\" in 000000000000 us-east-1", |tx, parts| {
-            delete_bucket(tx, &parts.bucket)
+            delete_bucket(tx, &parts.bucket);
         }),
         ("object small of bucket books: it says 11 bytes, and there are 0", |tx, parts| {
             tx.delete(&content(&parts.bucket, &key("small")));
