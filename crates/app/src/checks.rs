@@ -7,7 +7,12 @@ use crate::sweep::Sweep;
 
 /// Every check.
 pub fn checks() -> Vec<Box<dyn Check>> {
-    vec![Box::new(apus_service_s3::check()), Box::new(apus_service_sqs::check()), Box::new(Unreferenced)]
+    vec![
+        Box::new(apus_service_lambda::check()),
+        Box::new(apus_service_s3::check()),
+        Box::new(apus_service_sqs::check()),
+        Box::new(Unreferenced),
+    ]
 }
 
 /// Blobs that the next start deletes. A crash may leave them behind, so they are remarks.

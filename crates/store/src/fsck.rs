@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::range::{Direction, Range};
 use crate::store::Store;
 
-pub use look::{FINDINGS_MAX, Items, Look, Rows, Space};
+pub use look::{FINDINGS_MAX, Items, Look, Records, Rows, Space};
 
 /// The end of a check, in time. It fails with what keeps it from looking.
 pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;

@@ -11,7 +11,9 @@ use crate::error::StoreError;
 use crate::key::Key;
 use crate::keyspace::Keyspace;
 use crate::layers::due::{DueIndex, DueItem};
+use crate::layers::table::Table;
 use crate::range::{Direction, Range};
+use crate::record::{Record, decode};
 use crate::store::Store;
 use crate::tuple::{FromTuple, TupleReader};
 use crate::tx::Tx;
@@ -95,6 +97,11 @@ impl Look {
         Rows { tx: self.tx.clone(), rest: Some(range), page: VecDeque::new() }
     }
 
+    /// The records of a part in their order, a page at a time.
+    pub fn records<R: Record>(&self, table: Table<R>) -> Records<R> {
+        Records { rows: self.rows(table.range(())), table }
+    }
+
     /// The items of an index in their order, a page at a time.
     pub fn items<'a>(&self, index: &'a DueIndex) -> Items<'a> {
         Items { tx: self.tx.clone(), index, after: None, page: VecDeque::new(), at_end: false }
@@ -169,6 +176,27 @@ impl Rows {
             }
         }
         Ok(self.page.pop_front())
+    }
+}
+
+/// Records of a [`Look`], in order.
+#[derive(Debug)]
+pub struct Records<R> {
+    rows: Rows,
+    table: Table<R>,
+}
+
+impl<R: Record> Records<R> {
+    /// The next record and its key, if there is one. One that cannot be read is a finding, and left out.
+    pub async fn next<K: FromTuple>(&mut self, look: &mut Look) -> Result<Option<(K, R)>, StoreError> {
+        while let Some((key, value)) = self.rows.next().await? {
+            let name = look.sound(self.table.space().unpack::<K>(&key))?;
+            let record = look.sound(decode::<R>(&key, &value))?;
+            if let (Some(name), Some(record)) = (name, record) {
+                return Ok(Some((name, record)));
+            }
+        }
+        Ok(None)
     }
 }
 
