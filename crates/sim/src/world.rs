@@ -115,6 +115,8 @@ pub fn tell(story: Story, scratch: &Path) -> Ending {
     }
     world.load_in_peace(story.operations);
     world.check();
+    world.crash();
+    world.check_disk();
     world.ending()
 }
 

@@ -10,12 +10,11 @@ mod tests;
 use std::collections::BTreeSet;
 
 use apus_store::fsck::{Check, Checked, Look, Space};
-use apus_store::{BlobId, Keyspace, StoreError, decode};
+use apus_store::{BlobId, Keyspace, StoreError};
 
 use super::{SERVICE, blobs, buckets, content, content_space, object, objects, owned};
 use crate::bucket::{Bucket, BucketName};
 use crate::object::{ObjectKey, Place};
-use crate::record::{BucketRecord, ObjectRecord};
 
 /// The check of S3.
 pub(crate) struct Contradictions;
@@ -32,12 +31,8 @@ impl Check for Contradictions {
 
 async fn check(look: &mut Look) -> Result<(), StoreError> {
     let mut referred = BTreeSet::new();
-    let table = buckets();
-    let mut rows = look.rows(table.range(()));
-    while let Some((key, value)) = rows.next().await? {
-        let name = look.sound(table.space().unpack::<(String,)>(&key))?;
-        let record = look.sound(decode::<BucketRecord>(&key, &value))?;
-        let (Some((name,)), Some(record)) = (name, record) else { continue };
+    let mut records = look.records(buckets());
+    while let Some(((name,), record)) = records.next::<(String,)>(look).await? {
         let Some(bucket) = look.sound(record.into_bucket(&name))? else { continue };
         if look.tx().get(&owned(bucket.owner).key((name.as_str(),))).await?.is_none() {
             look.finding(
@@ -73,14 +68,10 @@ async fn check_objects(
     bucket: &Bucket,
     referred: &mut BTreeSet<BlobId>,
 ) -> Result<(), StoreError> {
-    let (tx, table) = (look.tx(), objects(bucket));
-    let mut rows = look.rows(table.range(()));
-    while let Some((key, value)) = rows.next().await? {
-        let name = look.sound(table.space().unpack::<(Vec<u8>,)>(&key))?;
-        let record = look.sound(decode::<ObjectRecord>(&key, &value))?;
-        let (Some((name,)), Some(record)) = (name, record) else { continue };
+    let (tx, mut records) = (look.tx(), look.records(objects(bucket)));
+    while let Some(((name,), record)) = records.next::<(Vec<u8>,)>(look).await? {
         let Some(name) = object_key(name) else {
-            look.finding(format!("{key:?}"), "an object has a key that is none");
+            look.finding(place(&bucket.name), "an object has a key that is none");
             continue;
         };
         let Some(object) = look.sound(record.into_object(name.as_str()))? else { continue };

@@ -12,13 +12,9 @@ use super::Queue;
 pub(super) async fn check(look: &mut Look, queue: &Queue) -> Result<(), StoreError> {
     let Some(groups) = &queue.messages.groups else { return check_none(look, queue).await };
     let tx = look.tx();
-    let mut rows = look.rows(groups.records.range(()));
-    while let Some((key, bytes)) = rows.next().await? {
-        let group = look.sound(groups.records.space().unpack::<(String,)>(&key))?;
-        let record = look.sound(apus_store::decode::<GroupRecord>(&key, &bytes))?;
-        if let (Some((group,)), Some(record)) = (group, record) {
-            check_group(look, queue, groups, &group, &record).await?;
-        }
+    let mut records = look.records(groups.records.clone());
+    while let Some(((group,), record)) = records.next::<(String,)>(look).await? {
+        check_group(look, queue, groups, &group, &record).await?;
     }
     let mut rest = groups.line.all();
     while let Some((group,)) = look.next_beginning::<(String,)>(&groups.line, &rest).await? {

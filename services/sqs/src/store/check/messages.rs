@@ -5,8 +5,8 @@ use apus_store::fsck::Look;
 use apus_time::Timestamp;
 
 use super::super::Inbox;
-use super::super::groups::DELAYED;
-use super::super::messages::{MessageRecord, Phase, read_wait};
+use super::super::groups::{DELAYED, Groups};
+use super::super::messages::{Phase, read_wait};
 use super::super::tail::Counts;
 use super::Queue;
 
@@ -31,14 +31,9 @@ pub(super) async fn check(look: &mut Look, queue: &Queue) -> Result<(), StoreErr
 async fn check_bodies(look: &mut Look, queue: &Queue) -> Result<u64, StoreError> {
     let (tx, messages) = (look.tx(), &queue.messages);
     let mut bodies = 0;
-    let mut rows = look.rows(messages.bodies.range(()));
-    while let Some((key, bytes)) = rows.next().await? {
+    let mut records = look.records(messages.bodies.clone());
+    while let Some(((position,), message)) = records.next::<(u64,)>(look).await? {
         bodies += 1;
-        let position = messages.bodies.space().unpack::<(u64,)>(&key);
-        let message = apus_store::decode::<MessageRecord>(&key, &bytes);
-        let (Some((position,)), Some(message)) = (look.sound(position)?, look.sound(message)?) else {
-            continue;
-        };
         let next = messages.tail.now.next;
         if position >= next {
             look.finding(
@@ -66,39 +61,52 @@ async fn check_bodies(look: &mut Look, queue: &Queue) -> Result<u64, StoreError>
         if state.is_some_and(|state| state.group.as_deref() != group) {
             look.finding(queue.message(position), "it was received of another group than its own");
         }
-        match &messages.groups {
-            None => {
-                let ready = messages.ready.contains(&tx, visible_at, (position,)).await?;
-                if ready == wait.is_some() {
-                    let what = if ready { "both due and ready" } else { "neither due nor ready" };
-                    look.finding(queue.message(position), format!("it is {what}, from {visible_at} on"));
-                }
-            }
-            Some(groups) => {
-                let Some(group) = group else {
-                    look.finding(queue.message(position), "it has no group, and the queue is a FIFO queue");
-                    continue;
-                };
-                let place = tx.get(&groups.line.key((group, position))).await?;
-                let delayed = wait.is_some_and(|(phase, _)| phase == Phase::Delayed);
-                match place.map(|place| place.first() == Some(&DELAYED)) {
-                    None => look.finding(
-                        queue.message(position),
-                        format!("it is not in the line of its group {group}"),
-                    ),
-                    Some(in_line) if in_line != delayed => {
-                        let says = if in_line { "delayed" } else { "not delayed" };
-                        look.finding(
-                            queue.message(position),
-                            format!("in the line of its group {group} it is {says}"),
-                        );
-                    }
-                    Some(_) => {}
-                }
+        let waits_as = wait.map(|(phase, _)| phase);
+        match (&messages.groups, group) {
+            (None, _) => check_one_place(look, queue, position, waits_as.is_some(), visible_at).await?,
+            (Some(groups), Some(group)) => check_line(look, queue, groups, group, position, waits_as).await?,
+            (Some(_), None) => {
+                look.finding(queue.message(position), "it has no group, and the queue is a FIFO queue");
             }
         }
     }
     Ok(bodies)
+}
+
+/// A message of a standard queue is due or ready.
+async fn check_one_place(
+    look: &mut Look,
+    queue: &Queue,
+    position: u64,
+    due: bool,
+    visible_at: Timestamp,
+) -> Result<(), StoreError> {
+    if queue.messages.ready.contains(&look.tx(), visible_at, (position,)).await? == due {
+        let what = if due { "both due and ready" } else { "neither due nor ready" };
+        look.finding(queue.message(position), format!("it is {what}, from {visible_at} on"));
+    }
+    Ok(())
+}
+
+/// A message of a FIFO queue is in the line of its group, which says whether it is delayed.
+async fn check_line(
+    look: &mut Look,
+    queue: &Queue,
+    groups: &Groups,
+    group: &str,
+    position: u64,
+    waits_as: Option<Phase>,
+) -> Result<(), StoreError> {
+    let place = look.tx().get(&groups.line.key((group, position))).await?;
+    match place.map(|place| place.first() == Some(&DELAYED)) {
+        None => look.finding(queue.message(position), format!("it is not in the line of its group {group}")),
+        Some(delayed) if delayed != (waits_as == Some(Phase::Delayed)) => {
+            let says = if delayed { "delayed" } else { "not delayed" };
+            look.finding(queue.message(position), format!("in the line of its group {group} it is {says}"));
+        }
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 /// Everything that waits: that it has a body, and waits for the right time.

@@ -16,11 +16,11 @@ mod upkeep;
 
 use std::collections::BTreeMap;
 
-use apus_store::StoreError;
 use apus_store::fsck::{Check, Checked, Look, Space};
+use apus_store::{StoreError, Table};
 
 use self::left_behind::Emptying;
-use super::{Cursors, Messages, QueueRecord, SERVICE, queues};
+use super::{Cursors, Messages, QueueRecord, SERVICE};
 use crate::queue_id::{QueueId, QueueName};
 
 /// The check of SQS.
@@ -79,17 +79,13 @@ async fn check_space(
 ) -> Result<(), StoreError> {
     let mut live = BTreeMap::new();
     let tx = look.tx();
-    let names = space.keys.sub(("queue",));
-    let mut rows = look.rows(names.all());
-    while let Some((key, _)) = rows.next().await? {
-        let name = look.sound(names.unpack::<(String,)>(&key))?;
-        let Some(Ok(name)) = name.map(|(name,)| name.parse::<QueueName>()) else {
-            look.finding(format!("{key:?}"), "a queue has a name that is none");
+    let mut records = look.records(Table::<QueueRecord>::new(space.keys.sub(("queue",))));
+    while let Some(((name,), record)) = records.next::<(String,)>(look).await? {
+        let Ok(name) = name.parse::<QueueName>() else {
+            look.finding(format!("queue {name}"), "its name is none");
             continue;
         };
         let id = named(name);
-        let record = queues(&id).get(&tx, (id.name.as_str(),)).await;
-        let Some(Some(record)) = look.sound(record)? else { continue };
         if live.insert(record.number, record.generation).is_some() {
             look.finding(place(&id), format!("its number {} is another queue's too", record.number));
         }

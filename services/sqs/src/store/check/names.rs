@@ -1,7 +1,7 @@
 //! What goes by names: who sends its dead where, and which names rest.
 
-use apus_store::StoreError;
 use apus_store::fsck::{Look, Space};
+use apus_store::{StoreError, Table};
 use apus_time::Timestamp;
 
 use super::super::{DeletedRecord, Schedule, Task, queue, sources};
@@ -66,14 +66,11 @@ pub(super) async fn check_deleted(
     space: &Space,
     named: impl Fn(QueueName) -> QueueId,
 ) -> Result<(), StoreError> {
-    let (tx, deleted) = (look.tx(), space.keys.sub(("deleted",)));
-    let mut rows = look.rows(deleted.all());
-    while let Some((key, bytes)) = rows.next().await? {
-        let name = look.sound(deleted.unpack::<(String,)>(&key))?;
-        let record = look.sound(apus_store::decode::<DeletedRecord>(&key, &bytes))?;
-        let (Some((name,)), Some(record)) = (name, record) else { continue };
+    let (tx, table) = (look.tx(), Table::<DeletedRecord>::new(space.keys.sub(("deleted",))));
+    let mut records = look.records(table);
+    while let Some(((name,), record)) = records.next::<(String,)>(look).await? {
         let Ok(name) = name.parse() else {
-            look.finding(format!("{key:?}"), "it names no queue");
+            look.finding(format!("queue {name}"), "it was deleted, and has a name that is none");
             continue;
         };
         let id = named(name);

@@ -7,7 +7,7 @@ use apus_store::fsck::Look;
 use apus_time::Timestamp;
 
 use super::super::Recall;
-use super::super::recall::{ATTEMPT, AttemptRecord, DEDUP, DedupRecord};
+use super::super::recall::{ATTEMPT, DEDUP};
 use super::Queue;
 
 pub(super) async fn check(look: &mut Look, queue: &Queue) -> Result<(), StoreError> {
@@ -19,11 +19,8 @@ pub(super) async fn check(look: &mut Look, queue: &Queue) -> Result<(), StoreErr
 
 async fn check_dedups(look: &mut Look, queue: &Queue, recall: &Recall) -> Result<(), StoreError> {
     let tx = look.tx();
-    let mut rows = look.rows(recall.dedups.range(()));
-    while let Some((key, bytes)) = rows.next().await? {
-        let name = look.sound(recall.dedups.space().unpack::<(String, String)>(&key))?;
-        let record = look.sound(apus_store::decode::<DedupRecord>(&key, &bytes))?;
-        let (Some((scope, id)), Some(record)) = (name, record) else { continue };
+    let mut records = look.records(recall.dedups.clone());
+    while let Some(((scope, id), record)) = records.next::<(String, String)>(look).await? {
         let until = Timestamp::from_micros(record.until_micros);
         if !recall.forget.contains(&tx, until, (DEDUP, scope.as_str(), id.as_str())).await? {
             look.finding(queue.place(), format!("it remembers the deduplication id {id} for ever"));
@@ -35,11 +32,8 @@ async fn check_dedups(look: &mut Look, queue: &Queue, recall: &Recall) -> Result
 
 async fn check_attempts(look: &mut Look, queue: &Queue, recall: &Recall) -> Result<(), StoreError> {
     let tx = look.tx();
-    let mut rows = look.rows(recall.attempts.range(()));
-    while let Some((key, bytes)) = rows.next().await? {
-        let name = look.sound(recall.attempts.space().unpack::<(String,)>(&key))?;
-        let record = look.sound(apus_store::decode::<AttemptRecord>(&key, &bytes))?;
-        let (Some((id,)), Some(record)) = (name, record) else { continue };
+    let mut records = look.records(recall.attempts.clone());
+    while let Some(((id,), record)) = records.next::<(String,)>(look).await? {
         let until = Timestamp::from_micros(record.until_micros);
         if !recall.forget.contains(&tx, until, (ATTEMPT, "", id.as_str())).await? {
             look.finding(queue.place(), format!("it remembers the receive attempt {id} for ever"));

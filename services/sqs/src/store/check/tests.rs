@@ -435,7 +435,7 @@ fn names_that_do_not_agree_are_found() {
         ("its number 2 is another queue's too", |tx, parts| {
             queues(parts.jobs_id()).put(tx, ("twin",), &record(2, Attributes::default()));
         }),
-        ("a queue has a name that is none", |tx, parts| {
+        ("queue no name: its name is none", |tx, parts| {
             queues(parts.jobs_id()).put(tx, ("no name",), &record(7, Attributes::default()));
         }),
         ("gone: its name rests until", |tx, parts| {
