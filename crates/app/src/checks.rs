@@ -8,6 +8,7 @@ use crate::sweep::Sweep;
 /// Every check.
 pub fn checks() -> Vec<Box<dyn Check>> {
     vec![
+        Box::new(apus_service_iam::check()),
         Box::new(apus_service_lambda::check()),
         Box::new(apus_service_s3::check()),
         Box::new(apus_service_sqs::check()),
