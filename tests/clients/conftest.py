@@ -87,6 +87,14 @@ class Instance:
         self.process.wait(timeout=30)
 
 
+def fsck(data_dir):
+    """What `apus fsck` says of a data directory that nobody has open; it must find nothing."""
+    command = [os.environ["APUS_BINARY"], "fsck", "--data-dir", str(data_dir)]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    return checked.stdout.strip()
+
+
 def settled(client, http_response, parsed, **_):
     """Waits until the function that an answer shows can be invoked, and runs what was updated."""
     if http_response.status_code >= 300:

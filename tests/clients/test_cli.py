@@ -127,7 +127,13 @@ def test_what_is_told_is_told_as_json(launch, tmp_path):
     instance.stop()
 
     sound = run("fsck", "--data-dir", instance.data_dir)
-    assert sound["sound"] and sound["findings"] == [] and sound["rows"] > 0
+    assert sound["sound"] and sound["findings"] == sound["remarks"] == [] and sound["rows"] > 0
+    # What a crash may leave behind damages nothing.
+    stray = instance.data_dir / "store" / "blobs" / ("0" * 32)
+    stray.write_bytes(b"nobody's")
+    noted = run("fsck", "--data-dir", instance.data_dir)
+    assert noted["sound"] and [remark["place"] for remark in noted["remarks"]] == [f"blob {stray.name}"]
+    stray.unlink()
     written = run("backup", "--data-dir", instance.data_dir, tmp_path / "backup")
     restored = run("restore", tmp_path / "backup", "--data-dir", tmp_path / "restored")
     assert restored == {"rows": written["rows"], "blobs": written["blobs"], "target": str(tmp_path / "restored")}

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from conftest import ACCOUNT
+from conftest import ACCOUNT, fsck
 from mapping_calls import make_function, make_queue, make_role, queue_arn, receive, settled
 from test_kill import GONE
 
@@ -100,7 +100,7 @@ def test_mappings_lose_nothing_and_keep_their_order_under_sigkill(launch, tmp_pa
             EventSourceArn=queue_arn(queue), FunctionName=function)["UUID"])
     for mapping in mappings:
         settled(instance, mapping)
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         stop = threading.Event()
         threads = load.run(instance, stop)
         # The moment of the kill is chance; nothing waits for it to have happened.
@@ -110,6 +110,9 @@ def test_mappings_lose_nothing_and_keep_their_order_under_sigkill(launch, tmp_pa
         for thread in threads:
             thread.join()
         assert not load.broken, load.broken
+        # It recovers the store too, so every other kill is left to the start.
+        if kill % 2:
+            fsck(data)
         instance = launch(data)
     # Nobody makes anything new: what was acknowledged is handled by the mappings that came back with the store.
     deadline = time.monotonic() + 90
@@ -145,3 +148,4 @@ def test_mappings_lose_nothing_and_keep_their_order_under_sigkill(launch, tmp_pa
     print(f"{len(load.sent)} sends ({len(asked)} to mappings), {len(told)} batches, {len(handled)} handled, "
           f"{len(handled) - len(set(handled))} more than once; {len(plain - remaining)} consumed")
     instance.stop()
+    fsck(data)

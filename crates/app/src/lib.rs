@@ -2,6 +2,7 @@
 //!
 //! The binary lays the command line on top; the simulator boots the same wiring on another environment.
 
+pub mod checks;
 mod endpoint;
 mod function_logs;
 mod http_endpoints;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use apus::checks::checks;
 use apus_env::Env;
 use apus_store::disk::{Disk, RealDisk};
 use apus_store::{Options, Store, StoreError, fsck};
@@ -27,16 +28,22 @@ pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
     begun("looking at every row and every blob");
     // Damage may be a panic of the store's engine, which becomes a finding.
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
-    let report = block_on(|env| async move { fsck::fsck(&env, &disk, &Options::default(), &[]).await })?;
+    let report = block_on(|env| async move {
+        let checks = checks();
+        let checks: Vec<_> = checks.iter().map(AsRef::as_ref).collect();
+        fsck::fsck(&env, &disk, &Options::default(), &checks).await
+    })?;
     let is_sound = report.findings.is_empty();
     let code = if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if options.json {
         let finding = |one: &fsck::Finding| json!({ "place": one.place, "detail": one.detail });
-        let fsck::Report { rows, bytes, blobs, log_frames, findings } = report;
-        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let fsck::Report { rows, bytes, blobs, log_frames, findings, remarks } = report;
+        let [findings, remarks] =
+            [findings, remarks].map(|told| told.iter().map(finding).collect::<Vec<_>>());
         let told = json!({
             "sound": is_sound,
             "findings": findings,
+            "remarks": remarks,
             "rows": rows,
             "bytes": bytes,
             "blobs": blobs,
@@ -46,7 +53,10 @@ pub(crate) fn check(options: &cli::Fsck) -> Result<ExitCode, String> {
         return Ok(code);
     }
     for finding in &report.findings {
-        println!("damaged: {}: {}", finding.place, finding.detail);
+        println!("damaged: {finding}");
+    }
+    for remark in &report.remarks {
+        println!("note: {remark}");
     }
     let fsck::Report { rows, bytes, blobs, log_frames, .. } = report;
     println!("looked at {rows} rows of {bytes} bytes, {blobs} blobs, {log_frames} frames of the log");

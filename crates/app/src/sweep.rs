@@ -17,20 +17,28 @@ impl Sweep {
         Ok(Self { store: store.clone(), blobs: store.blobs().list().await? })
     }
 
-    /// Deletes those that nobody refers to; how many they were.
-    pub async fn run(self) -> Result<usize, StoreError> {
+    /// Those that nobody refers to.
+    pub async fn unreferenced(&self) -> Result<Vec<BlobId>, StoreError> {
         let Self { store, blobs } = self;
         if blobs.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let functions = apus_service_lambda::referenced_blobs(&store).await?;
-        let mut swept = 0;
+        let functions = apus_service_lambda::referenced_blobs(store).await?;
+        let mut found = Vec::new();
         for blob in blobs {
-            if !functions.contains(&blob) && !apus_service_s3::refers_to(&store, blob).await? {
-                store.blobs().delete(blob).await?;
-                swept += 1;
+            if !functions.contains(blob) && !apus_service_s3::refers_to(store, *blob).await? {
+                found.push(*blob);
             }
         }
-        Ok(swept)
+        Ok(found)
+    }
+
+    /// Deletes those that nobody refers to; how many they were.
+    pub async fn run(self) -> Result<usize, StoreError> {
+        let unreferenced = self.unreferenced().await?;
+        for blob in &unreferenced {
+            self.store.blobs().delete(*blob).await?;
+        }
+        Ok(unreferenced.len())
     }
 }

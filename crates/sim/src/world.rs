@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use apus::checks::checks;
 use apus::sweep::Sweep;
 use apus::wiring::{self, Foundation, Instance};
 use apus_compute::driver::fake::{FakeDriver, FakeEnd, FakeReply};
@@ -114,6 +115,8 @@ pub fn tell(story: Story, scratch: &Path) -> Ending {
     }
     world.load_in_peace(story.operations);
     world.check();
+    world.crash();
+    world.check_disk();
     world.ending()
 }
 
@@ -307,10 +310,12 @@ impl World {
     /// Looks through the store on the disk, which nobody has open.
     pub fn check_disk(&mut self) {
         let (env, disk) = (self.env.clone(), disk(&self.disk));
-        match self.simulator.run(fsck::fsck(&env, &disk, &self.options, &[])) {
+        let checks = checks();
+        let checks: Vec<_> = checks.iter().map(AsRef::as_ref).collect();
+        match self.simulator.run(fsck::fsck(&env, &disk, &self.options, &checks)) {
             Ok(report) => {
                 for finding in report.findings {
-                    self.history.violation(format!("fsck: {}: {}", finding.place, finding.detail));
+                    self.history.violation(format!("fsck: {finding}"));
                 }
             }
             Err(error) => self.history.violation(format!("fsck: {error}")),

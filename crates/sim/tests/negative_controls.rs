@@ -58,6 +58,17 @@ fn a_lost_sync_of_a_blob_is_found() {
     println!("seed {seed}: {violations:?}");
 }
 
+/// Sizes and checksums show it before anybody reads the object or the package.
+#[test]
+fn a_lost_sync_of_a_blob_is_found_by_the_services_checks() {
+    let of_content = |what: &String| what.starts_with("fsck: ") && what.contains("that was stored");
+    let (seed, violations) = found(LOST_BLOB_SYNC_SEEDS, |seed| {
+        let violations = planted(seed, Fault::LostSync(SyncPoint::BlobFile));
+        violations.into_iter().filter(of_content).collect()
+    });
+    println!("seed {seed}: {violations:?}");
+}
+
 #[test]
 fn skipped_conflict_checks_are_found() {
     let (seed, violations) = found(SKIPPED_CHECKS_SEEDS, |seed| planted(seed, Fault::SkippedConflictChecks));

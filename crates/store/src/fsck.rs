@@ -1,8 +1,11 @@
 //! Looking for damage in a store that nobody has open.
 //!
 //! The store's own part: format, log, base, pieces of long values, blobs. What keys and values mean is known
-//! above, so services add checks of their own.
+//! above, so services add checks of their own: [`Check`] is what they are, [`Look`] what they are given.
 
+mod look;
+
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,15 +18,18 @@ use crate::error::StoreError;
 use crate::range::{Direction, Range};
 use crate::store::Store;
 
-/// What a check gives back, in time.
-pub type Findings<'a> = Pin<Box<dyn Future<Output = Result<Vec<Finding>, StoreError>> + Send + 'a>>;
+pub use look::{FINDINGS_MAX, Items, Look, Records, Rows, Space};
+
+/// The end of a check, in time. It fails with what keeps it from looking.
+pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
 /// A service's own look at what it has stored.
 pub trait Check: Send + Sync {
-    /// Whose check it is.
+    /// Whose check it is, and what of.
     fn name(&self) -> &'static str;
-    /// What is wrong; nothing if all is well. It must not change anything.
-    fn check<'a>(&'a self, store: &'a Store) -> Findings<'a>;
+    /// Tells `look` what is wrong; nothing if all is well. It sees one version of the store and cannot change it,
+    /// so what it finds is a contradiction even while others write.
+    fn check<'a>(&'a self, look: &'a mut Look) -> Checked<'a>;
 }
 
 /// Something that is wrong.
@@ -35,11 +41,19 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.detail)
+    }
+}
+
 /// What a look at a store has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Everything that is wrong; empty: the store is sound.
     pub findings: Vec<Finding>,
+    /// What is not as it should be, and mends itself: it damages nothing.
+    pub remarks: Vec<Finding>,
     /// Keys with values.
     pub rows: u64,
     /// Their bytes.
@@ -114,13 +128,35 @@ async fn look(store: &Store, checks: &[&dyn Check], report: &mut Report) -> Resu
             Err(error) => report.note(&error),
         }
     }
-    for check in checks {
-        match check.check(store).await {
-            Ok(findings) => report.findings.extend(findings),
-            Err(error) => {
-                report.findings.push(Finding { place: check.name().into(), detail: error.to_string() });
-            }
-        }
-    }
+    let Examined { findings, remarks } = examine(store, checks).await?;
+    report.findings.extend(findings);
+    report.remarks.extend(remarks);
     Ok(())
+}
+
+/// What checks have to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What is wrong, at most [`FINDINGS_MAX`] of each check and how many more there are.
+    pub findings: Vec<Finding>,
+    /// What mends itself, bounded likewise.
+    pub remarks: Vec<Finding>,
+}
+
+/// Has every check look at the newest version of an open store; a check that cannot look is a finding.
+pub async fn examine(store: &Store, checks: &[&dyn Check]) -> Result<Examined, StoreError> {
+    let mut examined = Examined::default();
+    for check in checks {
+        let looked = store.read(|tx| async move {
+            let mut look = Look::new(store, tx);
+            if let Err(error) = check.check(&mut look).await {
+                look.finding(check.name(), format!("the check ended early: {error}"));
+            }
+            Ok::<_, StoreError>(look.end(check.name()))
+        });
+        let Examined { findings, remarks } = looked.await?;
+        examined.findings.extend(findings);
+        examined.remarks.extend(remarks);
+    }
+    Ok(examined)
 }

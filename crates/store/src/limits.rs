@@ -8,7 +8,8 @@ pub const KEY_BYTES_MAX: usize = 4 * 1024;
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most that one transaction may write: its keys and values together, in bytes.
 pub const TX_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The most keys and ranges that one transaction may read, for each is remembered until it commits.
+/// The most keys and ranges that one transaction may read, for each is remembered until it commits; one that only reads
+/// may read more, by and by.
 pub const TX_READS_MAX: usize = 250_000;
 /// The most keys that the range deletions of one transaction may meet.
 pub const TX_CLEARED_KEYS_MAX: usize = 250_000;

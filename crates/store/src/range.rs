@@ -54,6 +54,16 @@ impl Range {
         self
     }
 
+    /// The part of this range that comes after every key that begins with `prefix`.
+    #[must_use]
+    pub fn behind(mut self, prefix: &Key) -> Self {
+        match after_prefix(prefix.as_ref()) {
+            Some(end) => self.start = self.start.max(end),
+            None => self.end = Some(self.start.clone()),
+        }
+        self
+    }
+
     /// The part of this range that comes before `key`.
     #[must_use]
     pub fn before(mut self, key: &Key) -> Self {
@@ -119,6 +129,9 @@ mod tests {
         assert_eq!(whole.clone().before(&"e".into()), whole);
         let after = whole.clone().after(&"b".into());
         assert!(!after.contains(b"b") && after.contains(b"b\0"));
-        assert!(whole.before(&"b".into()).is_empty());
+        assert!(whole.clone().before(&"b".into()).is_empty());
+        let behind = Range::all().behind(&"b".into());
+        assert!(!behind.contains(b"b\xff") && behind.contains(b"c"));
+        assert!(Range::all().behind(&(&b"\xff"[..]).into()).is_empty());
     }
 }

@@ -18,6 +18,7 @@ use apus_env::Env;
 use apus_kernel::Service;
 use apus_model_iam::SERVICE;
 use apus_store::Store;
+use apus_store::fsck::Check;
 
 pub use authorizer::{IamAuthorizer, Mode, authorizer};
 
@@ -30,6 +31,11 @@ use operations::{
 pub(crate) struct Iam {
     env: Env,
     store: Store,
+}
+
+/// What of IAM `apus fsck` looks at: roles that contradict each other, and policies that nobody can read.
+pub fn check() -> impl Check {
+    store::Contradictions
 }
 
 /// The registration table.

@@ -1,5 +1,7 @@
 //! Every key of IAM: a role with its policies is one record, under its account and its name in lower case.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use apus_kernel::AccountId;
@@ -8,8 +10,11 @@ use apus_time::Timestamp;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
+pub(crate) use self::check::Contradictions;
 use crate::errors::IamError;
 use crate::role::{ROLES_MAX, Role, RoleError};
+
+const SERVICE: &str = "iam";
 
 /// A role as it is stored.
 #[derive(Encode, Decode)]
@@ -114,7 +119,7 @@ fn put(tx: &Tx, account: AccountId, role: &Role) {
 }
 
 fn roles(account: AccountId) -> Keyspace {
-    Keyspace::global(account.as_str(), "iam").sub(("role",))
+    Keyspace::global(account.as_str(), SERVICE).sub(("role",))
 }
 
 fn key(account: AccountId, name: &str) -> Key {

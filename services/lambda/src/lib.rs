@@ -52,6 +52,7 @@ use apus_compute::Compute;
 use apus_env::Env;
 use apus_kernel::{Outbox, Service};
 use apus_model_lambda::SERVICE;
+use apus_store::fsck::Check;
 use apus_store::{BlobId, Store, StoreError};
 use apus_time::Timestamp;
 
@@ -365,6 +366,11 @@ pub fn service(foundation: Foundation) -> io::Result<Service> {
         .worker("event source mappings", keep_mappings)
         .worker("provisioned concurrency", keep_provisioned)
         .build())
+}
+
+/// What of Lambda `apus fsck` looks at: contradictions between rows, and between rows and code packages.
+pub fn check() -> impl Check {
+    store::Contradictions
 }
 
 /// Every blob that a function's code is in: whoever sweeps blobs after a crash spares these.

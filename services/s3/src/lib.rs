@@ -24,6 +24,7 @@ mod upload;
 use apus_kernel::{AccountId, Context, Principal, Service};
 use apus_model_s3::SERVICE;
 use apus_schema::ServiceError;
+use apus_store::fsck::Check;
 use apus_store::{BlobId, Store, StoreError, Tx};
 
 use bucket::{Bucket, BucketName};
@@ -50,6 +51,11 @@ pub fn service(store: Store) -> Service {
         .operation(op::list_objects_v2::ACCESS, op::list_objects_v2)
         .operation(op::put_object::ACCESS, op::put_object)
         .build()
+}
+
+/// What of S3 `apus fsck` looks at: contradictions between rows, and between rows and bytes.
+pub fn check() -> impl Check {
+    store::Contradictions
 }
 
 /// Whether an object's bytes are in that blob: for the sweep at start, which deletes what nobody refers to.

@@ -8,10 +8,13 @@
 //! (owner, region, s3) content, bucket, key      → bytes          of objects that are held in the store
 //! ```
 
+mod check;
+
 use apus_kernel::AccountId;
 use apus_store::{BlobId, Direction, Key, Keyspace, Range, StoreError, Table, Tx};
 use bytes::Bytes;
 
+pub(crate) use self::check::Contradictions;
 use crate::bucket::{Bucket, BucketName};
 use crate::listing::{Position, behind_prefix};
 use crate::object::{Object, ObjectKey, Place};
@@ -44,8 +47,12 @@ fn objects(bucket: &Bucket) -> Table<ObjectRecord> {
     Table::new(space(bucket).sub(("object", bucket.name.as_str())))
 }
 
+fn content_space(bucket: &Bucket) -> Keyspace {
+    space(bucket).sub(("content", bucket.name.as_str()))
+}
+
 fn content(bucket: &Bucket, key: &ObjectKey) -> Key {
-    space(bucket).key(("content", bucket.name.as_str(), key.as_str().as_bytes()))
+    content_space(bucket).key((key.as_str().as_bytes(),))
 }
 
 /// The bucket of that name, whosever it is.

@@ -29,6 +29,7 @@ use apus_kernel::{AccessRequest, BoxFuture, Lease, Resource, ResourcePolicies, S
 use apus_model_sqs::SERVICE;
 use apus_schema::ServiceError;
 use apus_store::Store;
+use apus_store::fsck::Check;
 
 use crate::errors::JobError;
 use crate::lane::QueueLanes;
@@ -41,6 +42,7 @@ use crate::operations::{
 };
 use crate::queue_id::QueueId;
 use crate::redrive::RedrivePolicy;
+use crate::store::Contradictions;
 
 /// What every operation is passed.
 pub(crate) struct Sqs {
@@ -90,6 +92,11 @@ impl ResourcePolicies for Sqs {
             }
         })
     }
+}
+
+/// What of SQS `apus fsck` looks at: contradictions between rows, which no crash may leave behind.
+pub fn check() -> impl Check {
+    Contradictions
 }
 
 /// The service on that store, owning its queues under that lease.

@@ -17,7 +17,7 @@ use apus_model_sqs::{
 };
 use apus_store::disk::{Crash, Disk, SimDisk};
 use apus_store::{Options, Store};
-use common::{World, attribute, body, handle};
+use common::{World, attribute, body, contradictions, handle};
 
 /// Crashes of a story.
 const CRASHES: usize = 5;
@@ -133,6 +133,7 @@ async fn open(env: &Env, disk: &SimDisk) -> [World; 3] {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let options = Options { checkpoint_bytes: 50_000, ..Options::default() };
     let store = Store::open(env, &shared, &options).expect("the store opens");
+    assert_eq!(contradictions(&store).await, Vec::<String>::new());
     let world = World::on(env, store).await;
     let visibility = VISIBILITY_SECS.to_string();
     let visibility = ("VisibilityTimeout", visibility.as_str());
@@ -188,6 +189,7 @@ fn tell(seed: u64) -> Facts {
         for world in &worlds {
             drained.push(drain(world).await);
         }
+        assert_eq!(contradictions(&worlds[0].store).await, Vec::<String>::new());
         // Dead letters of the drain itself.
         drained[1].extend(drain(&worlds[1]).await);
         drained

@@ -171,6 +171,7 @@ proptest! {
                     visible + in_flight + delayed,
                     model.groups.values().map(Vec::len).sum::<usize>()
                 );
+                prop_assert_eq!(world.contradictions().await, Vec::<String>::new());
             }
             // Later nothing is left of any of it but the queue.
             world.pass(40_000).await;

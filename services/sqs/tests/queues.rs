@@ -179,6 +179,7 @@ proptest! {
                 model.expire(env.now());
                 prop_assert_eq!(world.counts().await, model.counts(env.now()));
                 prop_assert_eq!(dead.counts().await, (model.dead.len(), 0, 0));
+                prop_assert_eq!(world.contradictions().await, Vec::<String>::new());
             }
             let mut died = BTreeSet::new();
             loop {

@@ -45,12 +45,14 @@ fn messages_expire_without_anybody_looking_whatever_they_are_doing() {
         world.pass(3_000).await;
         world.send("young", 0).await;
         assert_eq!(world.counts().await, (442, 10, 0));
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         world.pass(601).await;
         // Seen in the store itself: one body and its place.
         assert_eq!(world.rows("messages").await, 2);
         assert_eq!(world.counts().await, (1, 0, 0));
         assert_eq!(bodies(&world.receive(10, 0, 0).await), ["young"]);
         assert_eq!(world.scheduled().await, 1);
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
     });
 }
 
@@ -61,6 +63,7 @@ fn a_shorter_retention_takes_effect_on_what_is_there() {
         send_many(&world, 150).await;
         world.pass(120).await;
         set(&world, "MessageRetentionPeriod", "60").await;
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         world.pass(0).await;
         assert_eq!(world.rows("messages").await, 0);
         assert_eq!(world.scheduled().await, 0);
@@ -75,6 +78,7 @@ fn purges_and_deletions_leave_nothing_behind() {
         let held = world.receive(1, 600, 0).await;
         let purge = || world.call::<PurgeQueue>(PurgeQueueRequest { queue_url: world.url.clone() });
         purge().await.expect("it is purged");
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         assert_eq!(world.counts().await, (0, 0, 0));
         world.send("after", 0).await;
         world.pass(0).await;
@@ -91,7 +95,9 @@ fn purges_and_deletions_leave_nothing_behind() {
         drop(waiting);
         let delete = DeleteQueueRequest { queue_url: world.url.clone() };
         world.call::<DeleteQueue>(delete).await.expect("it is deleted");
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         world.pass(61).await;
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         for kind in ["queue", "messages", "own", "deleted"] {
             assert_eq!(world.rows(kind).await, 0, "{kind}");
         }
@@ -176,6 +182,7 @@ fn a_move_goes_on_where_a_restart_broke_it_off_and_keeps_to_its_rate() {
         };
         dead.call::<StartMessageMoveTask>(start).await.expect("it starts");
         dead.pass(3).await;
+        assert_eq!(dead.contradictions().await, Vec::<String>::new());
         assert_eq!(dead.counts().await.0, 50 - 20);
         let dead = dead.restarted().await;
         let world = World { platform: dead.platform.clone(), ..world };
@@ -187,6 +194,7 @@ fn a_move_goes_on_where_a_restart_broke_it_off_and_keeps_to_its_rate() {
         assert_eq!(task.approximate_number_of_messages_moved, Some(50));
         assert_eq!(dead.counts().await, (0, 0, 0));
         assert_eq!(world.counts().await, (50, 0, 0));
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
     });
 }
 
@@ -211,6 +219,7 @@ fn no_more_than_120_000_messages_are_in_flight() {
             }
         }
         assert_eq!(world.counts().await, (10, 120_000, 0));
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         assert!(receive(0).await.expect_err("there is no room").is(&errors::OVER_LIMIT));
         assert_eq!(receive(1).await.expect("a long poll is told nothing").messages, None);
     });
@@ -232,6 +241,7 @@ fn more_becomes_ready_at_once_than_one_step_takes() {
             world.delete(handle).await;
         }
         assert_eq!(world.counts().await, (2_400, 0, 0));
+        assert_eq!(world.contradictions().await, Vec::<String>::new());
         let mut again = 0;
         for received in join_all((0..250).map(|_| world.receive(10, 600, 0))).await {
             again += received.len();

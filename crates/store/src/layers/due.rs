@@ -64,7 +64,12 @@ impl DueIndex {
 
     /// Whether the item that was put with `due` and `key` is there.
     pub async fn contains(&self, tx: &Tx, due: Timestamp, key: impl Tuple) -> Result<bool, StoreError> {
-        Ok(tx.get(&self.item_key(due, key)).await?.is_some())
+        Ok(self.get(tx, due, key).await?.is_some())
+    }
+
+    /// What was put with `due` and `key`, if it is there.
+    pub async fn get(&self, tx: &Tx, due: Timestamp, key: impl Tuple) -> Result<Option<Bytes>, StoreError> {
+        tx.get(&self.item_key(due, key)).await
     }
 
     /// Up to `limit` items due at or before `now`, in order. The cursor moves to the first that was found.

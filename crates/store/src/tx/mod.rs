@@ -90,7 +90,7 @@ impl Tx {
     /// The value at `key`, with this transaction's own changes.
     #[expect(clippy::unused_async, reason = "an engine over a network answers later")]
     pub async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        self.with(|open| open.get(key, Tracking::Serializable))
+        self.with(|open| open.get(key, self.tracking()))
     }
 
     /// As [`Self::get`], but a later change to the key does not make this transaction conflict.
@@ -102,7 +102,7 @@ impl Tx {
     /// The values at `keys`, in their order.
     #[expect(clippy::unused_async, reason = "an engine over a network answers later")]
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.with(|open| keys.iter().map(|key| open.get(key, Tracking::Serializable)).collect())
+        self.with(|open| keys.iter().map(|key| open.get(key, self.tracking())).collect())
     }
 
     /// The first `limit` rows of a range in a direction, with this transaction's own changes.
@@ -113,7 +113,7 @@ impl Tx {
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        self.read_range(range, limit, direction, Tracking::Serializable).await
+        self.read_range(range, limit, direction, self.tracking()).await
     }
 
     /// As [`Self::range`], but later changes do not make this transaction conflict.
@@ -228,6 +228,11 @@ impl Tx {
             }
             apus_env::yield_now().await;
         }
+    }
+
+    /// What is only read never commits, so nothing need be remembered of it, however much it is.
+    fn tracking(&self) -> Tracking {
+        if self.inner.read_only { Tracking::Snapshot } else { Tracking::Serializable }
     }
 
     fn with<T>(&self, body: impl FnOnce(&mut Open) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use apus_env::Env;
-use apus_store::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use apus_store::{Direction, Key, Range, Store, StoreError};
+use apus_store::limits::{KEY_BYTES_MAX, TX_READS_MAX, VALUE_BYTES_MAX};
+use apus_store::{Direction, Key, Range, Store, StoreError, Tx};
 use bytes::Bytes;
 
 type Done<T = ()> = Result<T, StoreError>;
@@ -100,6 +100,19 @@ pub(crate) async fn bounds_are_told(store: Store, _env: Env) {
         })
         .await;
     assert!(refused.expect_err("too large").to_string().starts_with("a transaction of"));
+    // What commits remembers what it read, within a bound; what only reads remembers nothing.
+    let committed = store.transact(read_much).await;
+    assert!(matches!(committed, Err(StoreError::TooLarge { .. })), "{committed:?}");
+    store.read(read_much).await.expect("nothing is remembered");
+}
+
+/// Reads more than a transaction may that commits.
+async fn read_much(tx: Tx) -> Done {
+    let keys: Vec<_> = (0..TX_READS_MAX as u64 / 10).map(|at| Key::of((at % 2,))).collect();
+    for _ in 0..11 {
+        tx.get_many(&keys).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn conflict_free_changes_do_not_conflict(store: Store, env: Env) {

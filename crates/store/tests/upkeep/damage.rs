@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use apus_store::fsck::{Check, Finding, Findings, fsck};
-use apus_store::{BlobId, Key, Store, StoreError};
+use apus_store::fsck::{Check, Checked, Examined, FINDINGS_MAX, Look, Space, examine, fsck};
+use apus_store::{BlobId, Key, Keyspace, Range, Store, StoreError};
 
 use super::{file, find, flip, on_disk, options, put, rows};
 
@@ -98,14 +98,35 @@ impl Check for References {
         "references"
     }
 
-    fn check<'a>(&'a self, store: &'a Store) -> Findings<'a> {
+    fn check<'a>(&'a self, look: &'a mut Look) -> Checked<'a> {
         Box::pin(async move {
-            let read = store.read(|tx| async move { tx.get(&Key::of((1u64,))).await }).await?;
+            let read = look.tx().get(&Key::of((1u64,))).await?;
             let id = read.and_then(|value| <[u8; 16]>::try_from(value.as_ref()).ok()).map(BlobId::from);
-            let Some(id) = id else { return Ok(vec![]) };
-            let missing = store.blobs().open_blob(id).await?.is_none();
-            let finding = Finding { place: "row 1".into(), detail: format!("blob {id} is missing") };
-            Ok(if missing { vec![finding] } else { vec![] })
+            let Some(id) = id else { return Ok(()) };
+            if look.blobs().open_blob(id).await?.is_none() {
+                look.finding("row 1", format!("blob {id} is missing"));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Finds fault with every row, and ends before its time.
+struct Fault;
+
+impl Check for Fault {
+    fn name(&self) -> &'static str {
+        "fault"
+    }
+
+    fn check<'a>(&'a self, look: &'a mut Look) -> Checked<'a> {
+        Box::pin(async move {
+            let mut rows = look.rows(Range::all());
+            while let Some((key, _)) = rows.next().await? {
+                look.finding(format!("{key:?}"), "it is there");
+            }
+            look.remark("all of it", "it will go");
+            Err(StoreError::Closed)
         })
     }
 }
@@ -123,6 +144,70 @@ fn services_add_their_own_checks() {
         let report = fsck(&env, &shared, &options(), &[&References]).await.expect("looks");
         assert_eq!(report.findings[0].place, "row 1");
     });
+}
+
+#[test]
+fn what_a_check_tells_is_bounded_and_an_early_end_is_told() {
+    on_disk(async |env, _disk, shared| {
+        let store = Store::open(&env, &shared, &options()).expect("opens");
+        for key in 0..FINDINGS_MAX as u64 + 7 {
+            put(&store, key, "value").await.expect("commits");
+        }
+        // Of an open store too, while others write.
+        let checks: [&dyn Check; 2] = [&Fault, &References];
+        let Examined { findings, remarks } = examine(&store, &checks).await.expect("looks");
+        assert_eq!(findings.len(), FINDINGS_MAX + 1);
+        assert_eq!(findings[FINDINGS_MAX].to_string(), "fault: there are 8 more like these");
+        assert_eq!(remarks.len(), 1);
+        store.close().await;
+        let report = fsck(&env, &shared, &options(), &checks).await.expect("looks");
+        assert_eq!((report.findings, report.remarks), (findings, remarks));
+    });
+}
+
+#[test]
+fn a_part_is_walked_a_beginning_at_a_time() {
+    on_disk(async |env, _disk, _shared| {
+        let store = Store::memory(&env);
+        let spaces = [("a", "r1", "x"), ("a", "r1", "y"), ("a", "r2", "x"), ("b", "", "x")];
+        store
+            .transact(|tx| async move {
+                for (account, region, service) in spaces {
+                    let space = Keyspace::new(account, region, service);
+                    for at in 0..5_u64 {
+                        tx.put(&space.key((at % 2, at)), "");
+                    }
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .expect("commits");
+        let found = examine(&store, &[&Beginnings]).await.expect("looks").findings;
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["a/r1: 0", "a/r1: 1", "a/r2: 0", "a/r2: 1", "b/: 0", "b/: 1"]);
+    });
+}
+
+/// Tells what the keys of a service begin with.
+struct Beginnings;
+
+impl Check for Beginnings {
+    fn name(&self) -> &'static str {
+        "beginnings"
+    }
+
+    fn check<'a>(&'a self, look: &'a mut Look) -> Checked<'a> {
+        Box::pin(async move {
+            for Space { account, region, keys } in look.spaces("x").await? {
+                let mut rest = keys.all();
+                while let Some((number,)) = look.next_beginning::<(u64,)>(&keys, &rest).await? {
+                    look.finding(format!("{account}/{region}"), number.to_string());
+                    rest = rest.behind(&keys.key((number,)));
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) struct AliasRecord {
     pub(crate) revision: String,
 }
 
-fn aliases(id: &FunctionId) -> Table<AliasRecord> {
+pub(super) fn aliases(id: &FunctionId) -> Table<AliasRecord> {
     Table::new(space(id).sub(("alias",)))
 }
 

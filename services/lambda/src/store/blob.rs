@@ -14,11 +14,11 @@ use crate::code::package::{CodeHash, UPLOAD_BYTES_MAX};
 /// References to blobs that are read at once.
 const REFERENCES_PAGE: usize = 1_000;
 
-fn references() -> Keyspace {
+pub(super) fn references() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("blob",))
 }
 
-fn holders() -> Keyspace {
+pub(super) fn holders() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("holder",))
 }
 

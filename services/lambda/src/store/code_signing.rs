@@ -31,7 +31,7 @@ fn configs(id: &SigningId) -> Table<CodeSigningRecord> {
     Table::new(space(id).sub(("code-signing",)))
 }
 
-fn users(id: &SigningId) -> Keyspace {
+pub(super) fn users(id: &SigningId) -> Keyspace {
     space(id).sub(("code-signed",))
 }
 

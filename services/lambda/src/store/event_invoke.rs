@@ -22,7 +22,7 @@ pub(crate) struct EventInvokeRecord {
     pub(crate) on_failure: Option<String>,
 }
 
-fn configs(id: &FunctionId) -> Table<EventInvokeRecord> {
+pub(super) fn configs(id: &FunctionId) -> Table<EventInvokeRecord> {
     Table::new(space(id).sub(("event-invoke",)))
 }
 

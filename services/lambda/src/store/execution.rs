@@ -99,11 +99,11 @@ fn space() -> Keyspace {
     Keyspace::new("", "", SERVICE)
 }
 
-fn executions() -> Table<ExecutionRecord> {
+pub(super) fn executions() -> Table<ExecutionRecord> {
     Table::new(space().sub(("execution",)))
 }
 
-fn ids() -> Keyspace {
+pub(super) fn ids() -> Keyspace {
     space().sub(("execution-id",))
 }
 

@@ -190,7 +190,7 @@ impl FunctionRecord {
     }
 }
 
-fn functions(id: &FunctionId) -> Table<FunctionRecord> {
+pub(super) fn functions(id: &FunctionId) -> Table<FunctionRecord> {
     Table::new(space(id).sub(("function",)))
 }
 

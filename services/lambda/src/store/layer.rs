@@ -73,7 +73,7 @@ fn space(id: &LayerId) -> Keyspace {
     Keyspace::new(id.account.as_str(), id.region.as_str(), SERVICE)
 }
 
-fn layers(id: &LayerId) -> Table<LayerRecord> {
+pub(super) fn layers(id: &LayerId) -> Table<LayerRecord> {
     Table::new(space(id).sub(("layer",)))
 }
 

@@ -58,17 +58,17 @@ impl MappingRecord {
     }
 }
 
-fn mappings(id: &MappingId) -> Table<MappingRecord> {
+pub(super) fn mappings(id: &MappingId) -> Table<MappingRecord> {
     let space = Keyspace::new(id.account.as_str(), id.region.as_str(), SERVICE);
     Table::new(space.sub(("mapping",)))
 }
 
-fn pairs(id: &MappingId) -> Keyspace {
+pub(super) fn pairs(id: &MappingId) -> Keyspace {
     Keyspace::new(id.account.as_str(), id.region.as_str(), SERVICE).sub(("mapping-pair",))
 }
 
 /// Every mapping of every account and region: those that pollers are started for.
-fn all() -> Keyspace {
+pub(super) fn all() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("mapping",))
 }
 

@@ -33,6 +33,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod blob;
+mod check;
 pub(crate) mod code_signing;
 pub(crate) mod event;
 pub(crate) mod event_invoke;
@@ -53,6 +54,7 @@ use apus_store::Keyspace;
 
 use crate::function_name::FunctionId;
 
+pub(crate) use self::check::Contradictions;
 pub(crate) use self::function::FunctionRecord;
 
 const SERVICE: &str = "lambda";

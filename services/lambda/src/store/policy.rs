@@ -26,7 +26,7 @@ pub(crate) struct StatementRecord {
     pub(crate) json: String,
 }
 
-fn policies(id: &FunctionId) -> Table<PolicyRecord> {
+pub(super) fn policies(id: &FunctionId) -> Table<PolicyRecord> {
     Table::new(space(id).sub(("policy",)))
 }
 

@@ -21,12 +21,12 @@ pub(crate) struct ProvisionedRecord {
     pub(crate) modified_at_micros: i64,
 }
 
-fn configs(id: &FunctionId) -> Table<ProvisionedRecord> {
+pub(super) fn configs(id: &FunctionId) -> Table<ProvisionedRecord> {
     Table::new(space(id).sub(("provisioned",)))
 }
 
 /// Every function of every account and region that has a configuration.
-fn all() -> Keyspace {
+pub(super) fn all() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("provisioned",))
 }
 

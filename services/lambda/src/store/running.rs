@@ -10,11 +10,11 @@ use crate::function_name::FunctionId;
 /// Stands where a holder of blobs has a version.
 const HOLDER: &str = "$RUNNING";
 
-fn contents(id: &FunctionId) -> Table<FunctionRecord> {
+pub(super) fn contents(id: &FunctionId) -> Table<FunctionRecord> {
     Table::new(space(id).sub(("running",)))
 }
 
-fn holder(id: &FunctionId) -> String {
+pub(super) fn holder(id: &FunctionId) -> String {
     id.qualified_arn(HOLDER).to_string()
 }
 

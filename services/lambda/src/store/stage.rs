@@ -62,13 +62,13 @@ impl Unready {
     }
 
     /// `$LATEST` is version 0 here: numbers begin with 1.
-    fn key(&self) -> (&str, &str, &str, u64) {
+    pub(super) fn key(&self) -> (&str, &str, &str, u64) {
         let id = &self.id;
         (id.account.as_str(), id.region.as_str(), id.name.as_str(), self.number.unwrap_or(0))
     }
 }
 
-fn all() -> Keyspace {
+pub(super) fn all() -> Keyspace {
     Keyspace::new("", "", SERVICE).sub(("unready",))
 }
 

@@ -11,16 +11,16 @@ use crate::function_name::{FunctionId, LATEST};
 
 #[derive(Encode, Decode)]
 #[cbor(map)]
-struct NumberRecord {
+pub(super) struct NumberRecord {
     #[n(0)]
-    last: u64,
+    pub(super) last: u64,
 }
 
-fn versions(id: &FunctionId) -> Table<FunctionRecord> {
+pub(super) fn versions(id: &FunctionId) -> Table<FunctionRecord> {
     Table::new(space(id).sub(("version",)))
 }
 
-fn numbers(id: &FunctionId) -> Table<NumberRecord> {
+pub(super) fn numbers(id: &FunctionId) -> Table<NumberRecord> {
     Table::new(space(id).sub(("number",)))
 }
 

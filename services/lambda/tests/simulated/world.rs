@@ -24,6 +24,7 @@ use apus_model_sqs::{SendMessageRequest, SendMessageResult};
 use apus_model_sts::{AssumeRole, AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser, Credentials};
 use apus_schema::{Common, Operation, ServiceError};
 use apus_service_lambda::{EndpointServer, Foundation, LambdaConfig, LogSink, LogSource};
+use apus_store::fsck::examine;
 use apus_store::{Direction, Keyspace, Store};
 use bytes::Bytes;
 
@@ -324,6 +325,8 @@ pub(crate) fn world_with(
         story(&world).await;
         compute.stop().await;
         world.platform.stop();
+        let examined = examine(&world.store, &[&apus_service_lambda::check()]).await.expect("it looks");
+        assert_eq!(examined.findings, [], "what a story leaves is sound");
     });
 }
 

@@ -14,6 +14,7 @@ use apus_model_s3::{
 };
 use apus_schema::{Body, BodyError, Common, ErrorKind, Operation, ServiceError};
 use apus_store::Store;
+use apus_store::fsck::{Finding, examine};
 use bytes::Bytes;
 
 /// Allows every action but those named.
@@ -96,8 +97,16 @@ impl World {
     }
 }
 
-/// Runs a story in a new world.
+/// Runs a story in a new world, which is sound at its end.
 pub(crate) fn run<F: Future<Output = ()>>(seed: u64, story: impl FnOnce(World) -> F) {
+    assert_eq!(contradictions_after(seed, story), [], "what a story leaves is sound");
+}
+
+/// Runs a story in a new world; what contradicts what at its end.
+pub(crate) fn contradictions_after<F: Future<Output = ()>>(
+    seed: u64,
+    story: impl FnOnce(World) -> F,
+) -> Vec<Finding> {
     let mut simulator = Simulator::new(seed);
     let env = simulator.env();
     simulator.run(async {
@@ -106,9 +115,11 @@ pub(crate) fn run<F: Future<Output = ()>>(seed: u64, story: impl FnOnce(World) -
         let platform = Platform::start(env.clone(), vec![service], Vec::new(), denied.clone());
         let caller =
             Caller::root("000000000000".parse().expect("an account"), "us-east-1".parse().expect("a region"));
-        story(World { platform: platform.clone(), store, denied, caller }).await;
+        story(World { platform: platform.clone(), store: store.clone(), denied, caller }).await;
+        let examined = examine(&store, &[&apus_service_s3::check()]).await.expect("it looks");
         platform.stop();
-    });
+        examined.findings
+    })
 }
 
 pub(crate) fn put(bucket: &str, key: &str, bytes: impl Into<Bytes>) -> PutObjectRequest {

@@ -15,7 +15,7 @@ use minicbor::{Decode, Encode};
 use super::messages::Phase;
 
 const VISIBLE: u8 = 0;
-const DELAYED: u8 = 1;
+pub(super) const DELAYED: u8 = 1;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -43,8 +43,8 @@ impl GroupRecord {
 
 #[derive(Debug)]
 pub(crate) struct Groups {
-    records: Table<GroupRecord>,
-    line: Keyspace,
+    pub(super) records: Table<GroupRecord>,
+    pub(super) line: Keyspace,
 }
 
 impl Groups {

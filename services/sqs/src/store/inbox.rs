@@ -7,7 +7,7 @@
 //! Only a queue's own lane touches its messages, so another lane leaves them here, in the transaction in which it lets
 //! go of them, and this lane takes them in.
 
-use apus_store::{Queue, StoreError, Tx, decode, encode};
+use apus_store::{Log, Queue, StoreError, Tx, decode, encode};
 use minicbor::{Decode, Encode};
 
 use super::{MessageRecord, QueueRecord, generation};
@@ -46,6 +46,11 @@ impl Inbox {
     ) -> Result<Vec<(u64, Arrival)>, StoreError> {
         let items = self.queue.peek(tx, from, limit).await?;
         items.into_iter().map(|(position, bytes)| Ok((position, decode(&self.key, &bytes)?))).collect()
+    }
+
+    /// The position that the next message will have.
+    pub(super) async fn tail(&self, tx: &Tx) -> Result<u64, StoreError> {
+        Log::new(self.key.clone()).tail(tx).await
     }
 
     pub(crate) fn remove(&self, tx: &Tx, position: u64) {

@@ -159,14 +159,14 @@ pub(crate) struct Messages {
     pub(crate) now: Timestamp,
     pub(crate) cursors: Cursors,
     retention: Duration,
-    bodies: Table<MessageRecord>,
-    deliveries: Table<DeliveryRecord>,
-    ready: DueIndex,
-    due: DueIndex,
-    aged: DueIndex,
-    tail: Tail,
+    pub(super) bodies: Table<MessageRecord>,
+    pub(super) deliveries: Table<DeliveryRecord>,
+    pub(super) ready: DueIndex,
+    pub(super) due: DueIndex,
+    pub(super) aged: DueIndex,
+    pub(super) tail: Tail,
     /// Of a FIFO queue.
-    groups: Option<Groups>,
+    pub(super) groups: Option<Groups>,
 }
 
 impl Messages {
@@ -482,7 +482,7 @@ impl Messages {
 }
 
 /// What a message waits for, and the group that waits with it.
-fn write_wait(phase: Phase, group: Option<&str>) -> Vec<u8> {
+pub(super) fn write_wait(phase: Phase, group: Option<&str>) -> Vec<u8> {
     let mut bytes = vec![u8::from(phase == Phase::InFlight)];
     if let Some(group) = group {
         bytes.push(0);
@@ -491,12 +491,12 @@ fn write_wait(phase: Phase, group: Option<&str>) -> Vec<u8> {
     bytes
 }
 
-fn read_wait(bytes: &[u8]) -> (Phase, Option<&str>) {
+pub(super) fn read_wait(bytes: &[u8]) -> (Phase, Option<&str>) {
     let phase = if bytes.first() == Some(&1) { Phase::InFlight } else { Phase::Delayed };
     (phase, bytes.get(2..).map(text))
 }
 
 /// A group's name, which was text when it was written.
-fn text(bytes: &[u8]) -> &str {
+pub(super) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

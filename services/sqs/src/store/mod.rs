@@ -13,6 +13,7 @@
 //! A queue's number is its own for ever: a queue that is deleted and made again never sees old messages. A purge
 //! begins a new generation. What is left behind of either is deleted later, in bounded steps.
 
+mod check;
 mod groups;
 mod inbox;
 mod messages;
@@ -28,6 +29,7 @@ use apus_store::{Direction, Keyspace, StoreError, Table, Tx};
 use apus_time::Timestamp;
 use minicbor::{Decode, Encode};
 
+pub(crate) use check::Contradictions;
 pub(crate) use inbox::{Arrival, Inbox};
 pub(crate) use messages::{Candidate, Cursors, DeliveryRecord, MessageRecord, Messages, Phase};
 pub(crate) use moves::{MoveRecord, MoveStatus, Moves};
@@ -36,6 +38,7 @@ pub(crate) use schedule::{Schedule, Task, empty_some};
 pub(crate) use tail::Counts;
 
 use crate::attributes::Attributes;
+use crate::queue::NAME_RESTS;
 use crate::queue_id::{QueueId, QueueName};
 use crate::tags::Tags;
 
@@ -175,9 +178,12 @@ pub(crate) fn delete_queue(tx: &Tx, id: &QueueId, before: &QueueRecord, now: Tim
     deleted(id).put(tx, (id.name.as_str(),), &DeletedRecord { at_micros: now.as_micros() });
 }
 
-/// Forgets that a queue was deleted.
-fn forget_deleted(tx: &Tx, id: &QueueId) {
-    deleted(id).delete(tx, (id.name.as_str(),));
+/// Forgets that a queue was deleted, unless the next of its name was deleted since and the name rests.
+async fn forget_deleted(tx: &Tx, id: &QueueId) -> Result<(), StoreError> {
+    if deleted_at(tx, id).await?.is_some_and(|at| at + NAME_RESTS <= tx.now()) {
+        deleted(id).delete(tx, (id.name.as_str(),));
+    }
+    Ok(())
 }
 
 /// Keeps the index of who sends its dead where.

@@ -18,8 +18,8 @@ use crate::queue_id::QueueId;
 /// How long a queue remembers.
 pub(crate) const REMEMBERED: Duration = Duration::from_mins(5);
 
-const DEDUP: u64 = 0;
-const ATTEMPT: u64 = 1;
+pub(super) const DEDUP: u64 = 0;
+pub(super) const ATTEMPT: u64 = 1;
 
 /// A message that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -30,7 +30,7 @@ pub(crate) struct DedupRecord {
     #[n(1)]
     pub(crate) position: u64,
     #[n(2)]
-    until_micros: i64,
+    pub(super) until_micros: i64,
 }
 
 /// What a receive was given.
@@ -41,14 +41,14 @@ pub(crate) struct AttemptRecord {
     #[n(0)]
     pub(crate) messages: Vec<(u64, u64)>,
     #[n(1)]
-    until_micros: i64,
+    pub(super) until_micros: i64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Recall {
-    dedups: Table<DedupRecord>,
-    attempts: Table<AttemptRecord>,
-    forget: DueIndex,
+    pub(super) dedups: Table<DedupRecord>,
+    pub(super) attempts: Table<AttemptRecord>,
+    pub(super) forget: DueIndex,
 }
 
 impl Recall {

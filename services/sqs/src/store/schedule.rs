@@ -10,6 +10,7 @@
 use apus_kernel::{AccountId, Region};
 use apus_store::{Direction, DueCursor, DueIndex, DueItem, Keyspace, Range, StoreError, Tx, decode, encode};
 use apus_time::Timestamp;
+use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use super::{forget_deleted, generation, own};
@@ -48,6 +49,12 @@ struct TaskRecord {
     kind: u8,
 }
 
+impl TaskRecord {
+    fn key(&self) -> (u8, &str, &str, &str, u64, u32) {
+        (self.kind, &self.account, &self.region, &self.name, self.number, self.generation)
+    }
+}
+
 const TEND: u8 = 0;
 const EMPTY: u8 = 1;
 const EMPTY_WHOLE: u8 = 2;
@@ -56,7 +63,7 @@ const FORGET_DELETED: u8 = 3;
 /// The schedule of the instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
-    entries: DueIndex,
+    pub(super) entries: DueIndex,
 }
 
 impl Schedule {
@@ -79,29 +86,24 @@ impl Schedule {
     }
 
     pub(crate) fn put(&self, tx: &Tx, at: Timestamp, task: &Task) {
-        let record = record(task);
-        let key = (
-            record.kind,
-            record.account.as_str(),
-            record.region.as_str(),
-            record.name.as_str(),
-            record.number,
-            record.generation,
-        );
-        self.entries.put(tx, at, key, encode(&record));
+        self.entries.put(tx, at, record(task).key(), encoded(task));
     }
 
     pub(crate) fn done(&self, tx: &Tx, at: Timestamp, task: &Task) {
-        let record = record(task);
-        let key = (
-            record.kind,
-            record.account.as_str(),
-            record.region.as_str(),
-            record.name.as_str(),
-            record.number,
-            record.generation,
-        );
-        self.entries.delete(tx, at, key);
+        self.entries.delete(tx, at, record(task).key());
+    }
+
+    /// Whether it is to be done at that time.
+    pub(super) async fn has(&self, tx: &Tx, at: Timestamp, task: &Task) -> Result<bool, StoreError> {
+        self.entries.contains(tx, at, record(task).key()).await
+    }
+
+    /// Whether an entry lies where its task has it.
+    pub(super) fn is_in_place(&self, item: &DueItem, task: &Task) -> Result<bool, StoreError> {
+        let (kind, account, region, name, number, generation) =
+            self.entries.item::<(u8, String, String, String, u64, u32)>(item)?;
+        let lies = (kind, account.as_str(), region.as_str(), name.as_str(), number, generation);
+        Ok(record(task).key() == lies)
     }
 
     /// Up to so many tasks that are due, each with its time; and when the next is.
@@ -117,6 +119,10 @@ impl Schedule {
         let next = self.entries.next_due(tx, DueCursor::default()).await?;
         Ok((tasks, next))
     }
+}
+
+pub(super) fn encoded(task: &Task) -> Bytes {
+    encode(&record(task))
 }
 
 fn record(task: &Task) -> TaskRecord {
@@ -136,7 +142,7 @@ fn record(task: &Task) -> TaskRecord {
     }
 }
 
-fn read(item: &DueItem) -> Result<Task, StoreError> {
+pub(super) fn read(item: &DueItem) -> Result<Task, StoreError> {
     let record: TaskRecord = decode(&item.key, &item.value)?;
     let corrupt =
         || StoreError::Corrupt { place: format!("{:?}", item.key), detail: "it names no queue".into() };
@@ -160,7 +166,7 @@ pub(crate) async fn empty_some(tx: &Tx, task: &Task) -> Result<bool, StoreError>
     match task {
         Task::Tend(_) => Ok(true),
         Task::ForgetDeleted(id) => {
-            forget_deleted(tx, id);
+            forget_deleted(tx, id).await?;
             Ok(true)
         }
         Task::Empty { id, number, generation: which, whole } => {
@@ -188,4 +194,40 @@ async fn delete_rows(tx: &Tx, range: &Range) -> Result<bool, StoreError> {
         tx.delete(key);
     }
     Ok(!rows.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use apus_env::sim::Simulator;
+    use apus_store::Store;
+
+    use super::*;
+    use crate::queue::NAME_RESTS;
+    use crate::store::{DeletedRecord, deleted, deleted_at};
+
+    /// Whether a name still rests once the schedule has come to it, so long after its queue was deleted.
+    fn rests_after(passed: std::time::Duration) -> bool {
+        let mut simulator = Simulator::new(1);
+        let env = simulator.env();
+        simulator.run(async {
+            let store = Store::memory(&env);
+            let id = QueueId::from_arn("arn:aws:sqs:us-east-1:000000000000:jobs").expect("a queue");
+            let rests = store.transact(|tx| {
+                let id = id.clone();
+                async move {
+                    let at_micros = tx.now().as_micros() - passed.as_micros() as i64;
+                    deleted(&id).put(&tx, (id.name.as_str(),), &DeletedRecord { at_micros });
+                    assert!(empty_some(&tx, &Task::ForgetDeleted(id.clone())).await?);
+                    Ok::<_, StoreError>(deleted_at(&tx, &id).await?.is_some())
+                }
+            });
+            rests.await.expect("it is done")
+        })
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_deletion_leaves_a_later_one_its_rest() {
+        assert!(!rests_after(NAME_RESTS));
+        assert!(rests_after(std::time::Duration::from_secs(59)));
+    }
 }

@@ -13,6 +13,7 @@ use apus_model_sqs::{
     ReceiveMessage, ReceiveMessageRequest, SendMessage, SendMessageRequest,
 };
 use apus_schema::{Operation, ServiceError};
+use apus_store::fsck::examine;
 use apus_store::{Direction, Keyspace, Store};
 
 struct AllowAll;
@@ -156,6 +157,11 @@ impl World {
         self.rows_of(&space).await
     }
 
+    /// What contradicts what among the rows, at this moment.
+    pub(crate) async fn contradictions(&self) -> Vec<String> {
+        contradictions(&self.store).await
+    }
+
     /// How many tasks are scheduled.
     pub(crate) async fn scheduled(&self) -> usize {
         self.rows_of(&Keyspace::global("instance", "sqs").sub(("schedule",))).await
@@ -170,6 +176,11 @@ impl World {
     pub(crate) async fn pass(&self, secs: u64) {
         self.env.sleep(Duration::from_secs(secs) + Duration::from_millis(1)).await;
     }
+}
+
+pub(crate) async fn contradictions(store: &Store) -> Vec<String> {
+    let examined = examine(store, &[&apus_service_sqs::check()]).await.expect("it looks");
+    examined.findings.iter().map(ToString::to_string).collect()
 }
 
 pub(crate) fn body(message: &Message) -> String {
