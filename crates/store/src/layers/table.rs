@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use bytes::Bytes;
+
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::keyspace::Keyspace;
@@ -42,6 +44,11 @@ impl<R: Record> Table<R> {
     /// Sets the record at `key`.
     pub fn put(&self, tx: &Tx, key: impl Tuple, record: &R) {
         tx.put(&self.space.key(key), encode(record));
+    }
+
+    /// Sets the record at `key` to one that was encoded before.
+    pub fn put_encoded(&self, tx: &Tx, key: impl Tuple, record: Bytes) {
+        tx.put(&self.space.key(key), record);
     }
 
     /// Deletes the record at `key`, if there is one.

@@ -29,7 +29,7 @@ impl Work<'_> {
                 // message retention").
                 message.sent_at_micros = self.messages.now.as_micros();
             }
-            self.messages.put_aged(self.tx, &message).await?;
+            self.messages.put_aged(self.tx, message).await?;
             inbox.remove(self.tx, at);
             self.messages.cursors.inbox_from = at + 1;
         }

@@ -30,7 +30,7 @@ use crate::errors::JobError;
 use crate::queue::Command;
 use crate::queue_id::QueueId;
 use crate::receipt::Receipt;
-use crate::store::{DeliveryRecord, MessageRecord, QueueRecord};
+use crate::store::{DeliveryRecord, EncodedMessage, MessageRecord, QueueRecord};
 
 pub(crate) use admin::MoveCommand;
 
@@ -39,7 +39,7 @@ type Answer<T> = oneshot::Sender<Result<T, JobError>>;
 /// What a lane does.
 enum Job {
     Send {
-        messages: Arc<[MessageRecord]>,
+        messages: Arc<[EncodedMessage]>,
         reply: Answer<Vec<Sent>>,
     },
     Receive(Receiver),
@@ -138,7 +138,8 @@ impl QueueLanes {
         id: QueueId,
         messages: Vec<MessageRecord>,
     ) -> Result<Vec<Sent>, JobError> {
-        self.lanes.call(id, |reply| Job::Send { messages: messages.into(), reply }).await?
+        let messages = messages.into_iter().map(EncodedMessage::from).collect();
+        self.lanes.call(id, |reply| Job::Send { messages, reply }).await?
     }
 
     /// Receives; waits until the wish's deadline for a first message.

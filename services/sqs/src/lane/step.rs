@@ -19,7 +19,7 @@ use super::{Answer, Job, Received, Receiver, Seen, Wish};
 use crate::errors::JobError;
 use crate::queue_id::QueueId;
 use crate::receipt::Receipt;
-use crate::store::{self, Counts, Cursors, MessageRecord, Messages, QueueRecord, Recall};
+use crate::store::{self, Counts, Cursors, EncodedMessage, Messages, QueueRecord, Recall};
 
 /// The most bytes of messages that are sent in one transaction; a store's transaction may have 64 MiB.
 const SENT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -58,7 +58,7 @@ struct Batch {
 /// What a step asks of its transaction, and needs to ask again after a conflict.
 #[derive(Default)]
 pub(super) struct Plan {
-    messages: Vec<Arc<[MessageRecord]>>,
+    messages: Vec<Arc<[EncodedMessage]>>,
     receipts: Vec<Vec<Receipt>>,
     changes: Vec<Vec<(Receipt, Duration)>>,
     wishes: Vec<Wish>,
@@ -229,17 +229,18 @@ impl Inner {
 
 impl Work<'_> {
     /// Puts messages, in their order; a duplicate of what a FIFO queue remembers is answered with that.
-    async fn send(&mut self, messages: &[MessageRecord]) -> Result<Vec<Sent>, StoreError> {
+    async fn send(&mut self, messages: &[EncodedMessage]) -> Result<Vec<Sent>, StoreError> {
         let mut sent = Vec::with_capacity(messages.len());
         let Some(fifo) = &self.queue.attributes.fifo else {
             for message in messages {
                 let position = self.messages.put(self.tx, message).await?;
-                sent.push(Sent { message_id: message.id.clone(), position });
+                sent.push(Sent { message_id: message.record.id.clone(), position });
             }
             return Ok(sent);
         };
         let recall = Recall::of(self.id, self.queue);
-        for message in messages {
+        for sending in messages {
+            let message = &sending.record;
             let group = message.group.as_deref().unwrap_or_default();
             let scope = if fifo.deduplicates_within_group { group } else { "" };
             let id = message.deduplication_id.as_deref().unwrap_or_default();
@@ -247,7 +248,7 @@ impl Work<'_> {
                 sent.push(Sent { message_id: known.message_id, position: known.position });
                 continue;
             }
-            let position = self.messages.put(self.tx, message).await?;
+            let position = self.messages.put(self.tx, sending).await?;
             let until = recall.remember_sent(self.tx, scope, id, message.id.clone(), position);
             self.messages.need_upkeep(self.tx, until);
             sent.push(Sent { message_id: message.id.clone(), position });
@@ -271,7 +272,7 @@ impl Batch {
     fn add(&mut self, job: Job) {
         match job {
             Job::Send { messages, reply } => {
-                self.bytes += messages.iter().map(MessageRecord::bytes).sum::<usize>();
+                self.bytes += messages.iter().map(|message| message.record.bytes()).sum::<usize>();
                 self.plan.messages.push(messages);
                 self.sent.push(reply);
             }

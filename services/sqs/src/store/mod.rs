@@ -31,7 +31,9 @@ use minicbor::{Decode, Encode};
 
 pub(crate) use check::Contradictions;
 pub(crate) use inbox::{Arrival, Inbox};
-pub(crate) use messages::{Candidate, Cursors, DeliveryRecord, MessageRecord, Messages, Phase};
+pub(crate) use messages::{
+    Candidate, Cursors, DeliveryRecord, EncodedMessage, MessageRecord, Messages, Phase,
+};
 pub(crate) use moves::{MoveRecord, MoveStatus, Moves};
 pub(crate) use recall::Recall;
 pub(crate) use schedule::{Schedule, Task, empty_some};
