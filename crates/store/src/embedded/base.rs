@@ -97,7 +97,7 @@ impl BaseStore {
                 }
             };
             let begins = rows.first().is_some_and(|(key, _)| key == first);
-            let after_the_last = last.is_none_or(|last| last < rows[0].0);
+            let after_the_last = last.is_none_or(|last| rows.first().is_some_and(|(key, _)| last < *key));
             if !begins || !after_the_last || !rows.is_sorted_by(|(one, _), (other, _)| one < other) {
                 damage.push(StoreError::corrupt(
                     format!("the block at {}", show(first)),
@@ -141,11 +141,11 @@ impl BaseStore {
 
     /// Takes over what format 1 has left, at once or not at all.
     fn convert(&self) -> Result<(), StoreError> {
+        if !self.has_single_rows()? {
+            return Ok(());
+        }
         let mut transaction = self.database.begin_write().map_err(failed)?;
         transaction.set_quick_repair(true);
-        if !transaction.list_tables().map_err(failed)?.any(|table| table.name() == SINGLE_ROWS.name()) {
-            return transaction.abort().map_err(failed);
-        }
         tracing::info!("taking over the rows of format 1: some ten seconds for each GB, once");
         {
             let rows = transaction.open_table(SINGLE_ROWS).map_err(failed)?;
@@ -153,6 +153,12 @@ impl BaseStore {
         }
         transaction.delete_table(SINGLE_ROWS).map_err(failed)?;
         transaction.commit().map_err(failed)
+    }
+
+    fn has_single_rows(&self) -> Result<bool, StoreError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let mut tables = transaction.list_tables().map_err(failed)?;
+        Ok(tables.any(|table| table.name() == SINGLE_ROWS.name()))
     }
 
     /// Everything as it is now, whatever comes later.
